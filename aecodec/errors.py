@@ -1,0 +1,60 @@
+"""Every error that aecodec raises on purpose.
+
+::
+
+    AecError
+    ├── FormatError              not an aecodec file, or one that breaks the format's rules
+    │   ├── TruncatedError       the file ends too early
+    │   ├── ChecksumError        the bytes are damaged
+    │   └── UnsupportedVersion   made by a later version of the format
+    ├── DecodeError              intact file, but the decoded symbols are not the encoded ones
+    ├── ModelError               a weights file is missing, unreadable or not what a file asks for
+    ├── LimitError               larger than the limits in force
+    ├── ImageError               a picture that cannot be read or is of a kind that would lose something
+    ├── DataError                training data that cannot be trained on
+    └── OutputError              a result cannot be written, or would overwrite something
+"""
+
+
+class AecError(Exception):
+    """Base of all errors of this package."""
+
+
+class FormatError(AecError):
+    """Not an aecodec file, or one that breaks the rules of the format."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before its contents do."""
+
+
+class ChecksumError(FormatError):
+    """The bytes of the file are not those that were written."""
+
+
+class UnsupportedVersion(FormatError):
+    """The file was made by a later version of the format."""
+
+
+class DecodeError(AecError):
+    """The file is intact, but decoding did not restore the symbols that were encoded."""
+
+
+class ModelError(AecError):
+    """A weights file is missing, unreadable, or not the one that a file asks for."""
+
+
+class LimitError(AecError):
+    """A picture is larger than the limit in force."""
+
+
+class ImageError(AecError):
+    """A picture that cannot be read, or whose kind could only be stored with a loss."""
+
+
+class DataError(AecError):
+    """Training data that cannot be trained on."""
+
+
+class OutputError(AecError):
+    """A result cannot be written, or would overwrite an existing file."""

@@ -1,0 +1,155 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aecodec.networks import Model, ModelConfig
+from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from aecodec.training.data import Crops, Picture
+from aecodec.training.initialize import initialize
+from aecodec.training.objective import Terms, rate_distortion
+from aecodec.training.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a run does. Exactly one of ``minutes`` and ``steps`` ends it and shapes its schedule."""
+
+    minutes: float | None = 20
+    steps: int | None = None
+    batch: int = 8
+    crop: int = 256
+    workers: int = 2
+    device: str = "cpu"
+    seed: int = 0
+    muon_rate: float = 0.01
+    adam_rate: float = 1e-3
+    warm_up: int = 200
+    average_decay: float = 0.999
+    clip: float = 1.0
+    checkpoint_seconds: float = 180.0
+    log_every: int = 50
+
+
+class Trainer:
+    """One run: model, averaged weights, optimizer and progress, advanced a step at a time."""
+
+    def __init__(self, options: TrainOptions, crops: Crops, config: ModelConfig, checkpoint: Path) -> None:
+        self.options, self.crops, self.checkpoint = options, crops, checkpoint
+        torch.set_num_threads(1 if options.workers > 1 else torch.get_num_threads())
+        state: dict[str, Tensor] = {}
+        if checkpoint.exists():
+            self.model, self.average, state, self.progress = load_checkpoint(checkpoint)
+        else:
+            torch.manual_seed(options.seed)
+            self.model, self.progress = Model(config), Progress()
+            initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
+            self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        device = torch.device(options.device)
+        self.model.to(device=device, memory_format=torch.channels_last)
+        self.average = {n: t.to(device) for n, t in self.average.items()}
+        self.optimizer = Optimizer(self.model.named_parameters(), options.muon_rate, options.adam_rate)
+        if state:
+            self.optimizer.restore(state, self.progress.step)
+
+    def fraction(self) -> float:
+        """Share of the run that is done, 0..1."""
+        if self.options.steps is not None:
+            return min(1.0, self.progress.step / self.options.steps)
+        assert self.options.minutes is not None
+        return min(1.0, self.progress.seconds / (60 * self.options.minutes))
+
+    def rate(self) -> float:
+        """Learning rate factor: linear warm-up, then a cosine to 2 %."""
+        cosine = 0.51 + 0.49 * math.cos(math.pi * self.fraction())
+        return min(1.0, (self.progress.step + 1) / self.options.warm_up) * cosine
+
+    def _gradients(self, pixels: Tensor, q: Tensor, worker: int) -> tuple[Terms, tuple[Tensor, ...]]:
+        device = self.options.device
+        if self.options.workers > 1:
+            torch.set_num_threads(1)
+        generator = torch.Generator(device).manual_seed(hash((self.options.seed, self.progress.step, worker)))
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
+            terms = rate_distortion(self.model, pixels.to(device), q.to(device), generator)
+        loss = terms.loss.sum() / self.options.batch
+        return terms, torch.autograd.grad(loss, list(self.model.parameters()))
+
+    def step(self, executor: ThreadPoolExecutor) -> Terms:
+        """Advance by one step; the batch is split over the workers, each on a thread of its own."""
+        options, began = self.options, time.monotonic()
+        crops, quality = self.crops.batch(self.progress.step, options.batch)
+        pixels, q = torch.from_numpy(crops), torch.from_numpy(quality)
+        parts = list(zip(pixels.chunk(options.workers), q.chunk(options.workers), strict=True))
+        results = list(executor.map(lambda i: self._gradients(*parts[i], i), range(len(parts))))
+        grads = [sum(each[1:], each[0]) for each in zip(*(grad for _, grad in results), strict=True)]
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in grads]))
+        if torch.isfinite(norm):  # a step that overflowed is left out rather than spread
+            scale = (options.clip / (norm + 1e-6)).clamp(max=1.0)
+            rate = self.rate()
+            self.optimizer.step([g * scale for g in grads], rate, executor if options.workers > 1 else None)
+            self._update_average()
+        self.progress = replace(
+            self.progress,
+            step=self.progress.step + 1,
+            seconds=self.progress.seconds + time.monotonic() - began,
+            pixels=self.progress.pixels + options.batch * options.crop**2,
+        )
+        terms = [terms for terms, _ in results]
+        return Terms(*(torch.cat([getattr(t, k).detach() for t in terms]) for k in ("loss", "bpp", "mse")))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
+        for name, parameter in self.model.named_parameters():
+            self.average[name].lerp_(parameter, 1 - decay)
+
+    def averaged_model(self) -> Model:
+        """A copy with the averaged weights, on the CPU: what is validated and exported."""
+        model = Model(self.model.config)
+        model.load_state_dict({n: t.cpu() for n, t in self.average.items()})
+        return model.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.checkpoint, self.model, self.average, self.optimizer, self.progress)
+
+
+def train(
+    pictures: list[Picture],
+    folder: Path,
+    options: TrainOptions,
+    config: ModelConfig,
+    report: Callable[[str], None] = print,
+) -> Trainer:
+    """Train until the schedule ends; checkpoint and log go to ``folder``. Continues what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(options, Crops(pictures, options.crop, options.seed), config, folder / "checkpoint.safetensors")
+    saved, window = time.monotonic(), []
+    with ThreadPoolExecutor(options.workers) as executor, (folder / "log.jsonl").open("a") as log:
+        while trainer.fraction() < 1:
+            window.append(trainer.step(executor))
+            p = trainer.progress
+            if p.step % options.log_every == 0:
+                loss, bpp, mse = (
+                    float(torch.cat([getattr(t, k) for t in window]).mean()) for k in ("loss", "bpp", "mse")
+                )
+                window.clear()
+                record = {"step": p.step, "seconds": round(p.seconds, 1), "loss": loss, "bpp": bpp, "mse": mse}
+                log.write(json.dumps(record) + "\n")
+                log.flush()
+                report(json.dumps(record))
+            if time.monotonic() - saved > options.checkpoint_seconds:
+                trainer.save()
+                saved = time.monotonic()
+    trainer.save()
+    return trainer

@@ -1,0 +1,82 @@
+"""Muon for the matrices, AdamW for the rest; state as a flat dictionary of tensors, so that checkpoints need no pickle.
+
+Muon (Keller Jordan, 2024) replaces the momentum of a weight matrix by its nearest orthogonal matrix, found by a few
+Newton-Schulz iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+
+import torch
+from torch import Tensor, nn
+
+MUON_MOMENTUM = 0.95
+ADAM_BETAS = (0.9, 0.99)
+
+
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """The nearest semi-orthogonal matrix to (rows, columns), roughly: singular values end within about 0.7..1.2."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16() if matrix.is_cuda else matrix
+    transposed = x.shape[0] > x.shape[1]
+    x = x.T if transposed else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if transposed else x).to(matrix.dtype)
+
+
+def is_matrix(parameter: nn.Parameter) -> bool:
+    """Whether Muon takes this parameter: a dense convolution kernel."""
+    return parameter.dim() == 4 and parameter.shape[1] > 1
+
+
+class Optimizer:
+    """Updates named parameters from a list of gradients in the same order."""
+
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], muon_rate: float, adam_rate: float) -> None:
+        self.parameters = dict(named)
+        self.muon_rate = muon_rate
+        self.adam_rate = adam_rate
+        self.steps = 0
+        self.first = {n: torch.zeros_like(p) for n, p in self.parameters.items()}
+        self.second = {n: torch.zeros_like(p) for n, p in self.parameters.items() if not is_matrix(p)}
+
+    @torch.no_grad()
+    def step(self, grads: list[Tensor], rate: float, executor: Executor | None = None) -> None:
+        """Take one step with the learning rates scaled by ``rate``; ``executor`` spreads the matrices over threads."""
+        self.steps += 1
+        work = list(zip(self.parameters, grads, strict=True))
+        run = map if executor is None else executor.map
+        for _ in run(lambda item: self._update(item[0], item[1], rate), work):
+            pass
+
+    @torch.no_grad()
+    def _update(self, name: str, grad: Tensor, rate: float) -> None:
+        parameter, momentum = self.parameters[name], self.first[name]
+        if is_matrix(parameter):
+            momentum.lerp_(grad, 1 - MUON_MOMENTUM)
+            direction = orthogonalize(grad.lerp(momentum, MUON_MOMENTUM).flatten(1))
+            factor = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
+            parameter.sub_(direction.reshape_as(parameter), alpha=rate * self.muon_rate * factor)
+            return
+        beta_1, beta_2 = ADAM_BETAS
+        second = self.second[name]
+        momentum.lerp_(grad, 1 - beta_1)
+        second.lerp_(grad.square(), 1 - beta_2)
+        unbiased = (second / (1 - beta_2**self.steps)).sqrt_().add_(1e-8)
+        parameter.addcdiv_(momentum, unbiased, value=-rate * self.adam_rate / (1 - beta_1**self.steps))
+
+    def state(self) -> dict[str, Tensor]:
+        """All state but the step count, as tensors by name."""
+        return {f"{kind}/{n}": t for kind, by in (("first", self.first), ("second", self.second)) for n, t in by.items()}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor], steps: int) -> None:
+        """Take over what :meth:`state` gave after ``steps`` steps."""
+        self.steps = steps
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
