@@ -25,38 +25,15 @@ The two networks that decide probabilities, hyper synthesis and context, are bui
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PATCH = 8  # side of the pixel blocks that become channels
-STRIDE = 16  # pixels per latent
-HYPER_STRIDE = 4  # latents per hyper latent
+from aecodec.config import GAIN_KNOTS, PATCH, ModelConfig
 
-SCALE_COUNT = 64  # number of probability tables of the latents
-SCALE_MIN = 0.11
-SCALE_MAX = 64.0
-SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)
-INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs have a handy size
-
-GAIN_KNOTS = 3
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The shape of a model. Two models of one config have the same tensors."""
-
-    channels: int = 160  # C, at 1/8
-    latent_channels: int = 256  # M, at 1/16
-    analysis_blocks: int = 2
-    synthesis_blocks: int = 2
-    hyper_channels: int = 96
-    hyper_width: int = 128
-    context_width: int = 160
-    lambda_min: float = 0.0008  # of quality 1; rate in bits per pixel, distortion in squared grey levels (0..255)
-    lambda_max: float = 0.3  # of quality 100
+Part = TypeVar("Part", bound=nn.Module)
 
 
 class Block(nn.Module):
@@ -72,7 +49,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), 0.1)))
-        return x + self.narrow(F.leaky_relu(self.widen(x), 0.1))
+        result: Tensor = x + self.narrow(F.leaky_relu(self.widen(x), 0.1))
+        return result
 
 
 def analysis(c: ModelConfig) -> nn.Sequential:
@@ -133,13 +111,10 @@ def context(c: ModelConfig) -> nn.Sequential:
     )
 
 
-def checkerboard(channels: int, height: int, width: int, row: int = 0, column: int = 0) -> Tensor:
-    """Mask (channels, height, width) of the half that is coded first; its phase differs between the channel halves.
-
-    ``row`` and ``column`` say where in the latent grid the window starts.
-    """
-    rows = torch.arange(row, row + height)[:, None]
-    columns = torch.arange(column, column + width)[None, :]
+def checkerboard(channels: int, height: int, width: int) -> Tensor:
+    """Mask (channels, height, width) of the half that is coded first; its phase differs between the channel halves."""
+    rows = torch.arange(height)[:, None]
+    columns = torch.arange(width)[None, :]
     phase = (torch.arange(channels) >= channels // 2).long()[:, None, None]
     return (rows + columns + phase) % 2 == 0
 
@@ -210,6 +185,14 @@ class Model(nn.Module):
         self.hyper_prior = LogisticMixture(config.hyper_channels)
 
 
+def channels_last(module: Part) -> Part:
+    """The module with its convolution kernels in the memory order that is fastest here."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
 def to_network(pixels: Tensor) -> Tensor:
     """uint8 pixels (N, H, W, 3) to network input (N, 3, H, W), channels last in memory."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) * 4
@@ -219,19 +202,3 @@ def from_network(x: Tensor) -> Tensor:
     """Network output (N, 3, H, W) to uint8 pixels (N, H, W, 3)."""
     pixels = (x / 4 + 0.5).mul_(255).round_().clamp_(0, 255)
     return pixels.to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def kilo_macs_per_pixel(config: ModelConfig) -> tuple[float, float, float]:
-    """Thousand multiply-adds per pixel of (encoding, decoding, hyper synthesis and context alone)."""
-    c, m, z = config.channels, config.latent_channels, config.hyper_channels
-    h, k = config.hyper_width, config.context_width
-    at = {8: 1 / 64, 16: 1 / 256, 32: 1 / 1024, 64: 1 / 4096}
-    block_c = (6 * c * c + 9 * c) * at[8]
-    block_m = (6 * m * m + 9 * m) * at[16]
-    ends = 192 * c * at[8] + 4 * c * m * at[16] + block_m
-    prior = z * 4 * h * at[64] + h * 4 * h * at[32] + (9 * h + h * 2 * m) * at[16]
-    prior += (3 * m * k + 9 * k + k * k + k * 2 * m) * at[16]
-    hyper = 9 * m * z * at[32] + 9 * z * z * at[64]
-    encode = ends + config.analysis_blocks * block_c + hyper + prior
-    decode = ends + config.synthesis_blocks * block_c + prior
-    return encode / 1000, decode / 1000, prior / 1000

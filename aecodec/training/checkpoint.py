@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from aecodec.config import ModelConfig
 from aecodec.errors import ModelError
-from aecodec.networks import Model, ModelConfig
+from aecodec.networks import Model
 from aecodec.training.optimizer import Optimizer
 
 
@@ -51,7 +52,8 @@ def load_checkpoint(path: Path) -> tuple[Model, dict[str, Tensor], dict[str, Ten
             config = ModelConfig(**json.loads(metadata["config"]))
             progress = Progress(**json.loads(metadata["progress"]))
             groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-            for name in file.keys():
+            names = file.keys()
+            for name in names:
                 group, _, rest = name.partition("/")
                 groups[group][rest] = file.get_tensor(name)
         model = Model(config)

@@ -22,7 +22,7 @@ SMALLEST = 64
 
 
 @dataclass(frozen=True)
-class Picture:
+class TrainingPicture:
     path: Path
     pixels: Pixels  # (H, W, 3)
 
@@ -32,22 +32,22 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def _load(path: Path) -> Picture | None:
+def _load(path: Path) -> TrainingPicture | None:
     try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
+        with Image.open(path) as file:
+            image: Image.Image = file.convert("RGB")
             long = max(image.size)
             if long > LARGE:  # scaling down hides the traces of an earlier lossy coding
                 random = np.random.default_rng([ord(letter) for letter in path.name])
                 factor = LARGE * random.uniform(0.5, 1) / long
                 size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
                 image = image.resize(size, Image.Resampling.LANCZOS)
-            return Picture(path, np.asarray(image, np.uint8))
+            return TrainingPicture(path, np.asarray(image, np.uint8))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
 
-def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) -> list[Picture]:
+def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) -> list[TrainingPicture]:
     """Decode ``paths``; unreadable and tiny pictures are reported and left out."""
     paths = list(paths)
     with ThreadPoolExecutor(2) as pool:
@@ -77,7 +77,7 @@ class Crops:
     Sub-folders are sampled in proportion to the square root of their size: a large one does not drown the others.
     """
 
-    def __init__(self, pictures: Sequence[Picture], size: int, seed: int = 0) -> None:
+    def __init__(self, pictures: Sequence[TrainingPicture], size: int, seed: int = 0) -> None:
         if not pictures:
             raise DataError("no picture to train on")
         self.pictures = pictures
@@ -92,7 +92,7 @@ class Crops:
         size = self.size
         down, right = (max(0, size - side) for side in pixels.shape[:2])
         if down or right:
-            pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "reflect" if max(down, right) < min(pixels.shape[:2]) else "symmetric")
+            pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "symmetric")
         top, left = (int(random.integers(side - size + 1)) for side in pixels.shape[:2])
         crop = pixels[top : top + size, left : left + size]
         if random.random() < 0.5:

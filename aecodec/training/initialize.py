@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.networks import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP, Block, Model, to_network
+from aecodec.config import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP
+from aecodec.networks import Block, Model, to_network
 
 TINY = 1e-3
 

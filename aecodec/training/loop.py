@@ -1,8 +1,11 @@
-"""The training loop."""
+"""The training loop.
+
+On the CPU each worker thread computes the gradients of its part of the batch with single-threaded operations: no
+operation waits for another thread, so a busy machine slows the run down in proportion and no more.
+"""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -13,9 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aecodec.networks import Model, ModelConfig
+from aecodec.config import ModelConfig
+from aecodec.networks import Model, channels_last
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from aecodec.training.data import Crops, Picture
+from aecodec.training.data import Crops
 from aecodec.training.initialize import initialize
 from aecodec.training.objective import Terms, rate_distortion
 from aecodec.training.optimizer import Optimizer
@@ -38,6 +42,7 @@ class TrainOptions:
     average_decay: float = 0.999
     clip: float = 1.0
     checkpoint_seconds: float = 180.0
+    validate_seconds: float = 900.0
     log_every: int = 50
 
 
@@ -56,7 +61,7 @@ class Trainer:
             initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
             self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
         device = torch.device(options.device)
-        self.model.to(device=device, memory_format=torch.channels_last)
+        channels_last(self.model.to(device))
         self.average = {n: t.to(device) for n, t in self.average.items()}
         self.optimizer = Optimizer(self.model.named_parameters(), options.muon_rate, options.adam_rate)
         if state:
@@ -124,32 +129,28 @@ class Trainer:
         save_checkpoint(self.checkpoint, self.model, self.average, self.optimizer, self.progress)
 
 
-def train(
-    pictures: list[Picture],
-    folder: Path,
-    options: TrainOptions,
-    config: ModelConfig,
-    report: Callable[[str], None] = print,
-) -> Trainer:
-    """Train until the schedule ends; checkpoint and log go to ``folder``. Continues what is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(options, Crops(pictures, options.crop, options.seed), config, folder / "checkpoint.safetensors")
-    saved, window = time.monotonic(), []
-    with ThreadPoolExecutor(options.workers) as executor, (folder / "log.jsonl").open("a") as log:
+def run(trainer: Trainer, log: Callable[[dict[str, object]], None], validate: Callable[[], None]) -> None:
+    """Train until the schedule ends, with checkpoints, log records and a validation now and then."""
+    options = trainer.options
+    saved = validated = time.monotonic()
+    window: list[Terms] = []
+    with ThreadPoolExecutor(options.workers) as executor:
         while trainer.fraction() < 1:
             window.append(trainer.step(executor))
-            p = trainer.progress
-            if p.step % options.log_every == 0:
+            progress = trainer.progress
+            if progress.step % options.log_every == 0 or trainer.fraction() >= 1:
                 loss, bpp, mse = (
-                    float(torch.cat([getattr(t, k) for t in window]).mean()) for k in ("loss", "bpp", "mse")
+                    float(torch.cat([getattr(terms, name) for terms in window]).mean())
+                    for name in ("loss", "bpp", "mse")
                 )
                 window.clear()
-                record = {"step": p.step, "seconds": round(p.seconds, 1), "loss": loss, "bpp": bpp, "mse": mse}
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                report(json.dumps(record))
+                seconds = round(progress.seconds, 1)
+                log({"step": progress.step, "seconds": seconds, "loss": loss, "bpp": bpp, "mse": mse})
             if time.monotonic() - saved > options.checkpoint_seconds:
                 trainer.save()
                 saved = time.monotonic()
+            if time.monotonic() - validated > options.validate_seconds and trainer.fraction() < 1:
+                validate()
+                validated = time.monotonic()
     trainer.save()
-    return trainer
+    validate()

@@ -12,15 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.networks import (
-    INDEX_UNIT,
-    SCALE_COUNT,
-    SCALE_MIN,
-    SCALE_STEP,
-    Model,
-    checkerboard,
-    to_network,
-)
+from aecodec.config import INDEX_UNIT, SCALE_COUNT, SCALE_MIN, SCALE_STEP
+from aecodec.networks import Model, checkerboard, to_network
 
 
 class _Floor(torch.autograd.Function):

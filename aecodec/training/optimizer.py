@@ -22,7 +22,7 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     x = matrix.bfloat16() if matrix.is_cuda else matrix
     transposed = x.shape[0] > x.shape[1]
     x = x.T if transposed else x
-    x = x / (x.norm() + 1e-7)
+    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
@@ -72,7 +72,8 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """All state but the step count, as tensors by name."""
-        return {f"{kind}/{n}": t for kind, by in (("first", self.first), ("second", self.second)) for n, t in by.items()}
+        kinds = (("first", self.first), ("second", self.second))
+        return {f"{kind}/{name}": tensor for kind, by_name in kinds for name, tensor in by_name.items()}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor], steps: int) -> None:

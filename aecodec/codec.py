@@ -1,0 +1,226 @@
+"""The codec: pictures <-> bytes. The only module that knows both the networks and the container.
+
+The payload of a file is what :mod:`aecodec.latents` writes: hyper latents, then latents, of the picture's colour
+channels; a grey picture is coded as one whose three channels are equal.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aecodec import images, latents, weights
+from aecodec.config import STRIDE
+from aecodec.container import MAX_PIXELS, Coding, Contents, Header, check_pixels, pack, parse, parse_header
+from aecodec.errors import DecodeError, LimitError, ModelError
+from aecodec.images import Picture
+from aecodec.transform import Floats, Transform
+
+Pixels = npt.NDArray[np.uint8]
+
+DEFAULT_MODEL = "photo"
+DEFAULT_QUALITY = 60.0
+QUALITY_RANGE = (1.0, 100.0)
+SMALL_PICTURE = 128 * 128  # pixels; up to here the lossless fallback is always tried
+
+
+class Codec:
+    """One model, ready to compress and decompress; immutable, and safe to use from several threads."""
+
+    def __init__(self, model: weights.Weights) -> None:
+        config = model.card.config
+        self.card = model.card
+        self.id = model.id
+        self._transform = Transform(config, model.arrays)
+        self._prior = latents.load_prior(model.arrays, config.latent_channels, config.hyper_channels)
+
+    def __repr__(self) -> str:
+        return f"<Codec {self.card.name} {self.id.hex()}>"
+
+    def encode(self, array: Pixels, /, quality: float = DEFAULT_QUALITY) -> bytes:
+        """Compress an array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) of uint8: grey or RGB, with alpha or without.
+
+        ``quality`` is 1..100. Raises ImageError for other arrays, ValueError for other qualities.
+        """
+        return self.encode_picture(images.from_array(array), quality)
+
+    def decode(self, data: bytes, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
+        """Restore the array. Raises a child of AecError for bytes that are not an intact file of this model."""
+        return images.to_array(self.decode_picture(data, max_pixels))
+
+    def encode_picture(
+        self, picture: Picture, quality: float = DEFAULT_QUALITY, target_bytes: int | None = None
+    ) -> bytes:
+        """Compress a picture with its alpha and metadata.
+
+        With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
+        even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture.
+        """
+        y = self._transform.analyse(_as_colour(picture.pixels))
+        frame = _frame(picture)
+        if target_bytes is None:
+            contents = self._encode_latents(y, quality, frame)
+        else:
+            contents = self._search(y, frame, target_bytes)
+        if _lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
+            lossless = _encode_lossless(picture, frame)
+            if len(pack(lossless)) <= len(pack(contents)):
+                contents = lossless
+        data = pack(contents)
+        if target_bytes is not None and len(data) > target_bytes:
+            raise LimitError(f"cannot reach {target_bytes} bytes; quality 1 needs {len(data)}")
+        return data
+
+    def decode_picture(self, data: bytes, max_pixels: int | None = MAX_PIXELS) -> Picture:
+        """Restore a picture with its alpha and metadata; errors as :meth:`decode`."""
+        contents = parse(data, max_pixels)
+        header = contents.header
+        if header.coding == Coding.LOSSLESS:
+            return _decode_lossless(contents)
+        if header.model_id != self.id:
+            raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
+        y = self._decode_latents(contents)
+        pixels = self._transform.synthesise(y, header.height, header.width)
+        return _picture(contents, pixels if header.channels == 3 else _as_grey(pixels))
+
+    def _encode_latents(self, y: Floats, quality: float, frame: Contents) -> Contents:
+        hundredths = _hundredths(quality)
+        gain, _ = self._transform.gains(_position(hundredths))
+        scaled = y * gain
+        writer = latents.Writer(self._prior, scaled, self._transform.hyper_analyse(scaled))
+        latents.code(self._prior, writer, *y.shape[:2])
+        payload, escapes = writer.finish()
+        header = replace(frame.header, quality=hundredths, model_id=self.id, symbols_crc=writer.crc)
+        return replace(frame, header=header, payload=payload, escapes=escapes)
+
+    def _decode_latents(self, contents: Contents) -> Floats:
+        header = contents.header
+        _, inverse = self._transform.gains(_position(header.quality))
+        reader = latents.Reader(self._prior, contents.payload, contents.escapes)
+        scaled = latents.code(self._prior, reader, -(-header.height // STRIDE), -(-header.width // STRIDE))
+        reader.finish()
+        if reader.crc != header.symbols_crc:
+            raise DecodeError("decoded symbols are not those that were encoded")
+        scaled *= inverse
+        return scaled
+
+    def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
+        """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
+
+        def size(contents: Contents) -> int:
+            return len(pack(contents))
+
+        low, high = (int(100 * end) for end in QUALITY_RANGE)
+        best = self._encode_latents(y, low / 100, frame)
+        while low < high and size(best) <= target_bytes:
+            middle = (low + high + 1) // 2
+            tried = self._encode_latents(y, middle / 100, frame)
+            if size(tried) <= target_bytes:
+                low, best = middle, tried
+            else:
+                high = middle - 1
+        return best
+
+
+def _hundredths(quality: float) -> int:
+    low, high = QUALITY_RANGE
+    if not low <= quality <= high:
+        raise ValueError(f"quality {quality} is not within {low:g}..{high:g}")
+    return round(100 * quality)
+
+
+def _position(hundredths: int) -> float:
+    """Quality in hundredths to the 0..1 of the networks."""
+    low, high = QUALITY_RANGE
+    return (hundredths / 100 - low) / (high - low)
+
+
+def _as_colour(pixels: Pixels) -> Pixels:
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
+def _as_grey(pixels: Pixels) -> Pixels:
+    total = pixels.sum(axis=2, dtype=np.uint16)
+    return ((total + 1) // 3).astype(np.uint8)
+
+
+def _frame(picture: Picture) -> Contents:
+    """What a file of this picture holds beside its pixels."""
+    header = Header(picture.width, picture.height, picture.channels, Coding.LATENTS)
+    alpha = None if picture.alpha is None else images.encode_plane(picture.alpha)
+    return Contents(header, b"", alpha=alpha, icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
+
+
+def _picture(contents: Contents, pixels: Pixels) -> Picture:
+    """The inverse of :func:`_frame`."""
+    height, width = pixels.shape[:2]
+    alpha = None if contents.alpha is None else images.decode_plane(contents.alpha, width, height)
+    return Picture(pixels, alpha, contents.icc, contents.exif, contents.xmp)
+
+
+def _encode_lossless(picture: Picture, frame: Contents) -> Contents:
+    header = replace(frame.header, coding=Coding.LOSSLESS)
+    return replace(frame, header=header, payload=images.encode_lossless(picture.pixels))
+
+
+def _decode_lossless(contents: Contents) -> Picture:
+    header = contents.header
+    pixels = images.decode_lossless(contents.payload, header.width, header.height, header.channels)
+    return _picture(contents, pixels)
+
+
+def _lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
+    """Whether trying the lossless coding is worth its time: cheaply estimated on strips of larger pictures."""
+    height, width = pixels.shape[:2]
+    if height * width <= SMALL_PICTURE:
+        return True
+    rows = np.arange(0, height - 8, max(64, height // 16))[:, None] + np.arange(8)
+    strips = pixels[rows.ravel()].astype(np.int16)
+    residual = np.diff(strips, axis=1).astype(np.uint8)
+    estimate = len(zlib.compress(residual.tobytes(), 1)) * height / rows.size
+    return estimate < 8 * size  # lossless WebP takes less than this estimate, by up to a factor of about 6
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, stamp: tuple[int, int]) -> Codec:
+    return Codec(weights.load_weights(path))
+
+
+def load_codec(model: str | PathLike[str] = DEFAULT_MODEL) -> Codec:
+    """The codec of an installed model's name or of a weights file's path. Raises ModelError."""
+    return _load_path(weights.find(model))
+
+
+def _load_path(path: Path) -> Codec:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error
+    return _load(path.resolve(), (status.st_mtime_ns, status.st_size))
+
+
+def decode_picture(data: bytes, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
+    """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones."""
+    header = parse_header(data)
+    if header.coding == Coding.LOSSLESS:
+        return _decode_lossless(parse(data, max_pixels))
+    check_pixels(header.width, header.height, max_pixels)
+    parse(data, max_pixels)  # damage first: a missing model is not the cause of a damaged file
+    return _load_path(weights.find_by_id(header.model_id, models)).decode_picture(data, max_pixels)
+
+
+def encode(array: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] = DEFAULT_MODEL) -> bytes:
+    """Compress an array of pixels; see :meth:`Codec.encode`."""
+    return load_codec(model).encode(array, quality)
+
+
+def decode(data: bytes, /, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Pixels:
+    """Restore an array of pixels from any file whose model is at hand; errors as :meth:`Codec.decode`."""
+    return images.to_array(decode_picture(data, models, max_pixels))

@@ -1,0 +1,168 @@
+"""Integer symbols <-> bytes: a range coder driven by tables of integer frequencies.
+
+The bits. Symbols are coded with constriction's range coder (``stream.queue.RangeEncoder``: 32-bit words, 64-bit state,
+24-bit probabilities), whose words are stored little endian. The probabilities of a table are its integer frequencies,
+given to ``Categorical(perfect=False)`` as float64 in table order: only additions, one multiplication and a floor
+happen to them, the same on any IEEE-754 machine. Within one call of :meth:`SymbolEncoder.encode` the symbols are
+grouped by table, tables in ascending order, symbols in their given order within a table.
+
+A table covers the values ``minimum .. minimum + size - 2``; its last entry is the escape. Escaped values are written,
+in the order in which they are coded, to a second string of bytes: zigzag (0, -1, 1, -2 .. to 0, 1, 2, 3 ..), then
+unsigned LEB128. So every integer of 32 bits can be coded.
+
+This is the only module that knows constriction. It decodes damaged data to plausible symbols without complaint:
+checksums are the container's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from aecodec.errors import FormatError, ModelError
+
+Symbols = npt.NDArray[np.int32]
+Indexes = npt.NDArray[np.uint8]
+
+TOTAL_BITS = 16  # the frequencies of a table sum to 2^16
+MAX_VALUE = 2**30  # of a symbol
+
+
+@dataclass(frozen=True)
+class Table:
+    """Frequencies (size,) of the values from ``minimum`` up; the last one is the escape."""
+
+    minimum: int
+    frequencies: npt.NDArray[np.uint32]
+
+    def __post_init__(self) -> None:
+        if len(self.frequencies) < 2 or self.frequencies.min() < 1 or self.frequencies.sum() != 2**TOTAL_BITS:
+            raise ModelError("a probability table needs at least 2 positive frequencies with the sum 2^16")
+
+    @property
+    def escape(self) -> int:
+        """Position of the escape entry."""
+        return len(self.frequencies) - 1
+
+    @cached_property
+    def model(self) -> Any:
+        """The table as constriction wants it."""
+        probabilities = self.frequencies.astype(np.float64)
+        return constriction.stream.model.Categorical(probabilities, perfect=False)
+
+
+def quantize(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
+    """Integer frequencies, each at least 1, summing to 2^16, nearly proportional to ``probabilities`` (size,)."""
+    total = 2**TOTAL_BITS
+    share = probabilities / probabilities.sum() * (total - len(probabilities))
+    frequencies = np.floor(share).astype(np.int64) + 1
+    rest = total - int(frequencies.sum())
+    frequencies[np.argsort(np.floor(share) - share, kind="stable")[:rest]] += 1
+    return frequencies.astype(np.uint32)
+
+
+def _groups(indexes: Indexes) -> tuple[npt.NDArray[np.intp], list[tuple[int, slice]]]:
+    """The order that groups symbols by table, and (table, slice of that order) for each table in use."""
+    order = np.argsort(indexes, kind="stable")
+    counts = np.bincount(indexes)
+    ends = np.cumsum(counts)
+    return order, [(i, slice(int(e - n), int(e))) for i, (e, n) in enumerate(zip(ends, counts, strict=True)) if n]
+
+
+class SymbolEncoder:
+    """Collects symbols; :meth:`finish` gives the bytes."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+        self._escapes = bytearray()
+
+    def encode(self, symbols: Symbols, indexes: Indexes, tables: Sequence[Table]) -> None:
+        """Append ``symbols`` (n,), each coded with ``tables[index]`` of ``indexes`` (n,)."""
+        order, groups = _groups(indexes)
+        grouped = symbols[order]
+        for index, where in groups:
+            table = tables[index]
+            values = grouped[where]
+            positions = values - np.int32(table.minimum)
+            outside = (positions < 0) | (positions >= table.escape)
+            if outside.any():
+                self._escapes += b"".join(_write_integer(int(v)) for v in values[outside])
+                positions[outside] = table.escape
+            self._coder.encode(positions, table.model)
+
+    def finish(self) -> tuple[bytes, bytes]:
+        """Payload and escapes."""
+        return self._coder.get_compressed().astype("<u4").tobytes(), bytes(self._escapes)
+
+
+class SymbolDecoder:
+    """Takes the symbols out again, in calls of the same order as those of the encoder.
+
+    Raises FormatError where the bytes cannot have come from the encoder.
+    """
+
+    def __init__(self, payload: bytes, escapes: bytes) -> None:
+        if len(payload) % 4:
+            raise FormatError(f"payload of {len(payload)} bytes, not a multiple of 4")
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+        self._escapes = _read_integers(escapes)
+
+    def decode(self, indexes: Indexes, tables: Sequence[Table]) -> Symbols:
+        """The next symbols (n,) for the tables ``indexes`` (n,)."""
+        order, groups = _groups(indexes)
+        grouped = np.empty(len(indexes), np.int32)
+        for index, where in groups:
+            table = tables[index]
+            try:
+                positions = self._coder.decode(table.model, where.stop - where.start)
+            except (AssertionError, ValueError) as error:
+                raise FormatError("payload does not decode") from error
+            values = positions + np.int32(table.minimum)
+            outside = positions == table.escape
+            if outside.any():
+                values[outside] = self._next_escapes(int(outside.sum()))
+            grouped[where] = values
+        symbols = np.empty_like(grouped)
+        symbols[order] = grouped
+        return symbols
+
+    def _next_escapes(self, count: int) -> list[int]:
+        try:
+            return [next(self._escapes) for _ in range(count)]
+        except StopIteration:
+            raise FormatError("fewer escaped values than the payload asks for") from None
+
+    def finish(self) -> None:
+        """Check that everything was consumed."""
+        if not self._coder.maybe_exhausted() or next(self._escapes, None) is not None:
+            raise FormatError("payload goes on after the last symbol")
+
+
+def _write_integer(value: int) -> bytes:
+    code = 2 * value if value >= 0 else -2 * value - 1
+    result = bytearray()
+    while code > 127:
+        result.append(code & 127 | 128)
+        code >>= 7
+    result.append(code)
+    return bytes(result)
+
+
+def _read_integers(data: bytes) -> Iterator[int]:
+    code = shift = 0
+    for byte in data:
+        code |= (byte & 127) << shift
+        shift += 7
+        if code > 2 * MAX_VALUE:
+            raise FormatError("escaped value out of range")
+        if byte < 128:
+            yield code // 2 if code % 2 == 0 else -(code // 2) - 1
+            code = shift = 0
+    if shift:
+        raise FormatError("escaped values end in the middle of one")

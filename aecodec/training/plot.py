@@ -1,0 +1,36 @@
+"""A picture of a run: loss, rate and distortion, and BD-rate over time, drawn from its log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def draw(log: Path, target: Path) -> bool:
+    """Draw the JSON-lines ``log`` to the PNG ``target``; False where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    records = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+    steps = [r for r in records if "loss" in r]
+    validations = [r for r in records if "points" in r]
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    losses, curves, gains = figure.subplots(1, 3)
+    losses.plot([r["seconds"] / 60 for r in steps], [r["loss"] for r in steps], linewidth=1)
+    losses.set(xlabel="minutes", ylabel="loss", yscale="log", title="training loss")
+    for number, record in enumerate(validations):
+        shade = 0.85 * (1 - (number + 1) / len(validations))
+        points = record["points"]
+        label = f"{record['seconds'] / 60:.0f} min"
+        curves.plot([p["bpp"] for p in points], [p["psnr"] for p in points], ".-", color=(shade,) * 3, label=label)
+    curves.set(xlabel="bits per pixel", ylabel="PSNR (dB)", title="validation")
+    if validations:
+        curves.legend(fontsize="x-small")
+    measured = [r for r in validations if r["bd_rate"] is not None]
+    gains.plot([r["seconds"] / 60 for r in measured], [r["bd_rate"] for r in measured], "o-")
+    gains.set(xlabel="minutes", ylabel="BD-rate against JPEG (%)", title="validation")
+    for axes in (losses, curves, gains):
+        axes.grid(alpha=0.3)
+    figure.savefig(target, dpi=110)
+    return True

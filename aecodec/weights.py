@@ -1,0 +1,177 @@
+"""Weights files: where they are, what is in them, and whether they are what they claim. Imports no PyTorch.
+
+A weights file is a safetensors file (no code in it, whoever made it) whose metadata entry ``aecodec`` is JSON with the
+fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
+
+==============================================  =====================================================================
+``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks`
+``hyper_analysis.*`` ``gains.*``                float16, gains float32
+``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.exact`
+``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum`` and ``size`` (n,), ``frequencies`` one after another
+==============================================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from aecodec.config import ModelConfig, kilo_macs_per_pixel
+from aecodec.errors import ModelError
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+VERSION = 1
+ID_BYTES = 8
+ENVIRONMENT = "AECODEC_MODELS"
+MAX_FILE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model came to be."""
+
+    data: str = ""
+    pictures: int = 0
+    minutes: float = 0.0
+    steps: int = 0
+    machine: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weights file says about itself."""
+
+    name: str
+    config: ModelConfig
+    parameters: int
+    training: TrainingRecord
+    licence: str = ""
+    results: dict[str, float] = field(default_factory=dict)
+    id: str = ""  # hexadecimal; of the file's bytes, so it cannot stand in the file
+
+    @property
+    def kilo_macs(self) -> tuple[float, float, float]:
+        """Thousand multiply-adds per pixel: (encode, decode, hyper synthesis and context alone)."""
+        return kilo_macs_per_pixel(self.config)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded weights file."""
+
+    card: Card
+    id: bytes
+    arrays: Arrays
+
+
+def identify(data: bytes) -> bytes:
+    """The id of a weights file with these bytes."""
+    return hashlib.sha256(data).digest()[:ID_BYTES]
+
+
+def save_weights(path: Path, card: Card, arrays: Arrays) -> bytes:
+    """Write a weights file; its id. The same arrays and card give the same bytes."""
+    fields = {k: v for k, v in asdict(card).items() if k != "id"}
+    data = save(
+        {name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())},
+        {"aecodec": json.dumps({"version": VERSION, **fields}, sort_keys=True)},
+    )
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(data)
+    os.replace(beside, path)
+    return identify(data)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read and verify a weights file. Raises ModelError where it is missing, damaged or of another kind."""
+    identity = identify(_read(path))
+    card = _card(path, identity)
+    try:
+        with safe_open(path, "numpy") as file:
+            names = file.keys()
+            arrays: Arrays = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, TypeError) as error:
+        raise ModelError(f"{path}: damaged weights file ({error})") from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{path}: {name} is not finite")
+    return Weights(card, identity, arrays)
+
+
+def describe(path: Path) -> Card:
+    """The card of a weights file; as :func:`load_weights`, without its tensors."""
+    return _card(path, identify(_read(path)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{path}: larger than any weights file ({MAX_FILE_BYTES} bytes)")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error
+
+
+def _card(path: Path, identity: bytes) -> Card:
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+        fields = json.loads(metadata["aecodec"])
+        version = fields.pop("version")
+        if version != VERSION:
+            raise ModelError(f"{path}: weights version {version}, this program reads {VERSION}")
+        config, training = ModelConfig(**fields.pop("config")), TrainingRecord(**fields.pop("training"))
+        return Card(config=config, training=training, id=identity.hex(), **fields)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: not an aecodec weights file") from error
+
+
+def folders() -> list[Path]:
+    """Where models are looked for: the package's own, then those in the environment variable AECODEC_MODELS."""
+    here = Path(__file__).parent
+    own = [p for p in (here / "_weights", here.parent / "weights") if p.is_dir()][:1]
+    return own + [Path(p) for p in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if p]
+
+
+def installed() -> Iterator[Path]:
+    """All weights files in :func:`folders`."""
+    for folder in folders():
+        yield from sorted(folder.glob("*.safetensors"))
+
+
+def find(name: str | os.PathLike[str]) -> Path:
+    """The weights file with this path, or else the installed one with this name. Raises ModelError."""
+    path = Path(name)
+    if path.suffix == ".safetensors" or path.is_file():
+        if not path.is_file():
+            raise ModelError(f"{path}: no such weights file")
+        return path
+    for candidate in installed():
+        if candidate.stem == str(name) or candidate.stem.rpartition("-")[0] == str(name):
+            return candidate
+    names = sorted({p.stem for p in installed()})
+    raise ModelError(f"no model named {str(name)!r}; installed: {', '.join(names) or 'none'}")
+
+
+def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
+    """The weights file with this id, among ``given`` and the installed ones; else ModelError says where it looked."""
+    looked = [*given, *installed()]
+    for path in looked:
+        if identify(_read(path)) == identity:
+            return path
+    places = ", ".join(str(p) for p in [*given, *folders()])
+    raise ModelError(
+        f"the file needs the model {identity.hex()}, which is not here; looked in {places} "
+        f"(give it with --model, or put it into a folder named in {ENVIRONMENT})"
+    )
