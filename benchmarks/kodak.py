@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -151,7 +150,9 @@ def table(result: dict[str, Any], curves: Sequence[Curve]) -> str:
     lines += ["|---|---:|---:|---:|---|"]
     for codec in result["codecs"]:
         rate = "-" if codec["bd_rate"] is None else f"{codec['bd_rate']:+.1f} %"
-        spans = [f"{low:.2f}..{high:.2f}" for low, high in (codec["common_psnr"] or (math.nan,) * 2, codec["psnr"])]
+        spans = [
+            "-" if span is None else "{:.2f}..{:.2f}".format(*span) for span in (codec["common_psnr"], codec["psnr"])
+        ]
         lines.append(f"| {codec['name']} | {rate} | {' | '.join(spans)} | {codec['settings']} |")
     return "\n".join(lines)
 
