@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from aecodec import images, latents, weights
 from aecodec.config import STRIDE
-from aecodec.container import MAX_PIXELS, Coding, Contents, Header, check_pixels, pack, parse, parse_header
+from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, LimitError, ModelError
 from aecodec.images import Picture
 from aecodec.transform import Floats, Transform
@@ -148,7 +148,7 @@ def _as_colour(pixels: Pixels) -> Pixels:
 
 def _as_grey(pixels: Pixels) -> Pixels:
     total = pixels.sum(axis=2, dtype=np.uint16)
-    return ((total + 1) // 3).astype(np.uint8)
+    return np.asarray((total + 1) // 3, np.uint8)
 
 
 def _frame(picture: Picture) -> Contents:
@@ -185,7 +185,7 @@ def _lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
     strips = pixels[rows.ravel()].astype(np.int16)
     residual = np.diff(strips, axis=1).astype(np.uint8)
     estimate = len(zlib.compress(residual.tobytes(), 1)) * height / rows.size
-    return estimate < 8 * size  # lossless WebP takes less than this estimate, by up to a factor of about 6
+    return bool(estimate < 8 * size)  # lossless WebP takes less than this estimate, by up to a factor of about 6
 
 
 @lru_cache(maxsize=8)
@@ -208,12 +208,10 @@ def _load_path(path: Path) -> Codec:
 
 def decode_picture(data: bytes, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
     """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones."""
-    header = parse_header(data)
-    if header.coding == Coding.LOSSLESS:
-        return _decode_lossless(parse(data, max_pixels))
-    check_pixels(header.width, header.height, max_pixels)
-    parse(data, max_pixels)  # damage first: a missing model is not the cause of a damaged file
-    return _load_path(weights.find_by_id(header.model_id, models)).decode_picture(data, max_pixels)
+    contents = parse(data, max_pixels)  # damage first: it is not the model's fault
+    if contents.header.coding == Coding.LOSSLESS:
+        return _decode_lossless(contents)
+    return _load_path(weights.find_by_id(contents.header.model_id, models)).decode_picture(data, max_pixels)
 
 
 def encode(array: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] = DEFAULT_MODEL) -> bytes:

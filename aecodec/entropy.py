@@ -64,7 +64,7 @@ def quantize(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
     frequencies = np.floor(share).astype(np.int64) + 1
     rest = total - int(frequencies.sum())
     frequencies[np.argsort(np.floor(share) - share, kind="stable")[:rest]] += 1
-    return frequencies.astype(np.uint32)
+    return np.asarray(frequencies, np.uint32)
 
 
 def _groups(indexes: Indexes) -> tuple[npt.NDArray[np.intp], list[tuple[int, slice]]]:

@@ -27,7 +27,7 @@ from aecodec.errors import ModelError
 
 Array = npt.NDArray[np.floating]
 
-FRACTION_BITS = 8
+FRACTION_BITS = 6  # more change the rate by less than 0.03 %, and force more layers into float64
 LEAK_BITS = 3  # the slope of the leaky layers is 2^-3
 
 

@@ -12,7 +12,7 @@ Order of the symbols:
    tile) is even the first half is the first half of the channels, elsewhere it is the second. Order within a half:
    rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
 
-A latent is symbol + mean; means are multiples of 2^-8.
+A latent is symbol + mean; means are multiples of 2^-6.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _code_half(side: Side, tile: Tile, first: bool, parameters: exact.Array) -> 
     index = np.clip(np.floor((scale + 2 ** (_INDEX_SHIFT - 1)) * 2.0**-_INDEX_SHIFT), 0, SCALE_COUNT - 1)
     mean = (mean * (1 / _ONE)).astype(np.float32, copy=False)
     symbols = side.half(tile, first, mean, index.astype(np.uint8))
-    return mean + symbols.astype(np.float32)
+    return np.asarray(mean + symbols, np.float32)
 
 
 def _channels(height: int, width: int, count: int) -> Indexes:

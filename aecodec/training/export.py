@@ -18,8 +18,8 @@ from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
 from aecodec.networks import LogisticMixture, Model, checkerboard, to_network
 from aecodec.weights import Arrays
 
-WEIGHT_BITS = range(12, 8, -1)  # fractional bits of the weights, best first; fewer where that allows float32
-HEADROOM = 8  # activations may grow this much beyond those seen in calibration before they are clamped
+WEIGHT_BITS = range(12, 7, -1)  # fractional bits of the weights, best first; fewer where that allows float32
+HEADROOM = 4  # activations may grow this much beyond those seen in calibration before they are clamped
 TAIL = 2.0**-TOTAL_BITS  # probability beyond which values are left to the escape
 MAX_RADIUS = 400
 

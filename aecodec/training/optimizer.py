@@ -26,7 +26,8 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if transposed else x).to(matrix.dtype)
+    result: Tensor = x.T if transposed else x
+    return result.to(matrix.dtype)
 
 
 def is_matrix(parameter: nn.Parameter) -> bool:

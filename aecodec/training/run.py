@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from aecodec.codec import Codec
 from aecodec.config import ModelConfig
 from aecodec.errors import DataError, OutputError
 from aecodec.training.data import Crops, find_pictures, load_pictures, split
@@ -20,7 +19,7 @@ from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
-from aecodec.training.validation import Validation, Validator
+from aecodec.training.validation import Validation, Validator, codec_of
 from aecodec.weights import Card, TrainingRecord, Weights, save_weights
 
 HELD_OUT = 0.1  # share of the pictures that validation takes where no folder is given for it
@@ -104,9 +103,9 @@ def train_folder(
     last: list[Validation] = []
 
     def validate() -> None:
-        last[:] = [validator(Codec(exported({})))]
-        p = trainer.progress
-        log({"step": p.step, "seconds": round(p.seconds, 1), **last[0].record()})
+        weights, progress = exported({}), trainer.progress
+        last[:] = [validator(codec_of(weights.arrays, weights.card.config))]
+        log({"step": progress.step, "seconds": round(progress.seconds, 1), **asdict(last[0])})
         draw(log_path, job.folder / "progress.png")
         report(_summary(last[0]))
 

@@ -1,0 +1,5 @@
+"""``python -m aecodec``."""
+
+from aecodec.cli import main
+
+main()
