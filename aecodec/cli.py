@@ -6,23 +6,23 @@ import io
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from aecodec import __version__
-from aecodec.errors import AecError, ImageError, OutputError
+from aecodec.batch import STREAM, Convert, Result, convert_files, convert_stream, named, read_bytes
+from aecodec.container import MAX_PIXELS
+from aecodec.errors import AecError, OutputError
+from aecodec.files import Task, plan, refuse_existing
 
-if TYPE_CHECKING:
-    from aecodec.images import Picture
-
-MAX_PIXELS = 178_956_970
-STREAM = Path("-")
+DEFAULT_QUALITY = 60.0
 F = TypeVar("F", bound=Callable[..., Any])
 
 _path = click.Path(path_type=Path, allow_dash=True)
@@ -35,22 +35,41 @@ class _Failure(click.ClickException):
         click.echo(f"aecodec: {self.message}", err=True)
 
 
+class _Interrupted(_Failure):
+    exit_code = 130
+
+
 def _clean(command: F) -> F:
     """Turn the errors of a command into one line and an exit code."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an error
+                command(*arguments, **options)
+            sys.stdout.flush()
         except AecError as error:
             raise _Failure(str(error)) from error
         except MemoryError as error:
             raise _Failure("not enough memory") from error
+        except KeyboardInterrupt:
+            raise _Interrupted("interrupted") from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint
+            _forget_stdout()  # nobody reads on, and nobody needs to hear of it
             raise SystemExit(1) from None
+        except OSError as error:
+            if error.filename is None:
+                _forget_stdout()
+            raise _Failure(f"{error.filename or 'stdout'}: {error.strerror or error}") from error
 
     return wrapped  # type: ignore[return-value]
+
+
+def _forget_stdout() -> None:
+    """Keep what is still in the buffer from being flushed, and failing again, when the program ends."""
+    with suppress(io.UnsupportedOperation):  # a stream of Python's rather than the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,22 +77,28 @@ def _clean(command: F) -> F:
 def main() -> None:
     """A learned image codec, and the means to train one for your own pictures.
 
-    Exit codes: 0 done; 1 something failed, with one line on stderr for each failure; 2 wrong usage. Sources are never
-    changed or removed, and existing files are overwritten only with -f.
+    Exit codes: 0 done; 1 something failed, with one line on stderr for each failure; 2 wrong usage; 130 interrupted.
+    Sources are never changed or removed, and existing files are overwritten only with -f.
     """
 
 
-def _files(name: str) -> Callable[[F], F]:
-    return click.argument(name, nargs=-1, required=True, type=_path)
+def _files(name: str, shown: str) -> Callable[[F], F]:
+    return click.argument(name, nargs=-1, required=True, type=_path, metavar=shown)
+
+
+_max_pixels = click.option(
+    "--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
+)
+_models = click.option("--model", "models", multiple=True, type=_path, help="Weights file to look among; repeatable.")
 
 
 def _common(command: F) -> F:
     """Options of compress and decompress."""
     for option in (
-        click.option("-o", "--output", type=_path, help="Target file, folder for several sources, or - for stdout."),
+        click.option("-o", "--output", help="Target file, folder (for several sources), or - for stdout."),
         click.option("-r", "--recursive", is_flag=True, help="Take the files below folders."),
         click.option("-f", "--force", is_flag=True, help="Overwrite existing targets."),
-        click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger pictures."),
+        _max_pixels,
         click.option("--quiet", is_flag=True, help="No progress, no summary."),
     ):
         command = option(command)
@@ -81,8 +106,10 @@ def _common(command: F) -> F:
 
 
 @main.command()
-@_files("sources")
-@click.option("-q", "--quality", type=click.FloatRange(1, 100), help="1 (small) to 100 (good).  [default: 60]")
+@_files("sources", "SRC...")
+@click.option(
+    "-q", "--quality", type=click.FloatRange(1, 100), help=f"1 (small) to 100 (good).  [default: {DEFAULT_QUALITY:g}]"
+)
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Best quality within so many bits per pixel.")
 @click.option("--target-size", type=click.IntRange(1), metavar="BYTES", help="Best quality within so many bytes.")
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
@@ -96,160 +123,94 @@ def compress(
     target_size: int | None,
     model: str,
     strip: bool,
-    output: Path | None,
+    output: str | None,
     recursive: bool,
     force: bool,
     max_pixels: int,
     quiet: bool,
 ) -> None:
-    """Compress pictures to .aec files."""
+    """Compress pictures to .aec files, beside their sources or where -o says.
+
+    SRC - is stdin. With several sources or a folder, -o is a folder.
+    """
     if sum(option is not None for option in (quality, bpp, target_size)) > 1:
         raise click.UsageError("--quality, --bpp and --target-size exclude each other")
     from aecodec import images
-    from aecodec.codec import DEFAULT_QUALITY, load_codec
-    from aecodec.files import plan
+
+    tasks = _plan(sources, output, recursive, images.suffixes() - {".aec"}, ".aec")
+    from aecodec import load_codec  # after the plan: mistakes show at once
 
     codec = load_codec(model)
 
-    def convert(data: BinaryIO, _: Path) -> Result:
-        picture = images.read(data, max_pixels)
+    def convert(data: bytes, _: Path) -> Result:
+        picture = images.read(io.BytesIO(data), max_pixels)
         picture = picture.without_metadata() if strip else picture
         pixels = picture.width * picture.height
         target_bytes = target_size if bpp is None else int(bpp * pixels / 8)
         coded = codec.encode_picture(picture, quality or DEFAULT_QUALITY, target_bytes)
         return Result(coded, len(coded), pixels)
 
-    if _is_stream(sources, output):
-        _convert_stream(sources[0], output or STREAM, force, convert)
-        return
-    suffixes = images.suffixes() - {".aec"}
-    _convert_files(plan(sources, output, recursive, suffixes, ".aec"), force, quiet, convert)
+    _convert(sources, output, tasks, force, quiet, convert)
 
 
 @main.command()
-@_files("sources")
+@_files("sources", "SRC...")
 @click.option("--format", "kind", metavar="NAME", help="png, jpg, webp, ...  [default: by -o's suffix, else png]")
-@click.option("--model", "models", multiple=True, type=_path, help="Weights file to look among; may be repeated.")
+@_models
 @_common
 @_clean
 def decompress(
     sources: Sequence[Path],
     kind: str | None,
     models: Sequence[Path],
-    output: Path | None,
+    output: str | None,
     recursive: bool,
     force: bool,
     max_pixels: int,
     quiet: bool,
 ) -> None:
-    """Restore pictures from .aec files."""
+    """Restore pictures from .aec files, beside them or where -o says.
+
+    SRC - is stdin. With several sources or a folder, -o is a folder.
+    """
     from aecodec import images
-    from aecodec.codec import decode_picture
-    from aecodec.files import plan
 
-    def convert(data: BinaryIO, target: Path) -> Result:
-        coded = data.read()
-        picture = decode_picture(coded, models, max_pixels)
+    suffix = f".{kind.lower().removeprefix('.')}" if kind else ".png"
+    tasks = _plan(sources, output, recursive, {".aec"}, suffix)
+    formats = {task.target: images.format_of(suffix if kind else task.target.suffix or ".png") for task in tasks}
+    from aecodec import decode_picture
+
+    def convert(data: bytes, target: Path) -> Result:
+        picture = decode_picture(data, models, max_pixels)
         restored = io.BytesIO()
-        images.write(picture, restored, images.format_of(f".{kind}" if kind else target.suffix or ".png"))
-        return Result(restored.getvalue(), len(coded), picture.width * picture.height)
+        images.write(picture, restored, formats[target])
+        return Result(restored.getvalue(), len(data), picture.width * picture.height)
 
-    if _is_stream(sources, output):
-        _convert_stream(sources[0], output or STREAM, force, convert)
-        return
-    suffix = f".{kind.lower()}" if kind else ".png"
-    images.format_of(suffix)
-    _convert_files(plan(sources, output, recursive, {".aec"}, suffix), force, quiet, convert)
+    _convert(sources, output, tasks, force, quiet, convert)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a conversion made: the bytes to write, the size of the .aec file, and the pixels in it."""
-
-    data: bytes
-    coded_bytes: int
-    pixels: int
-
-
-Convert = Callable[[BinaryIO, Path], Result]
-
-
-def _is_stream(sources: Sequence[Path], output: Path | None) -> bool:
-    if STREAM not in sources and output != STREAM:
-        return False
+def _plan(
+    sources: Sequence[Path], output: str | None, recursive: bool, suffixes: Collection[str], new_suffix: str
+) -> list[Task]:
+    if STREAM not in sources and output != "-":
+        into_folder = output is not None and output.endswith(("/", os.sep))
+        return plan(sources, Path(output) if output else None, recursive, suffixes, new_suffix, into_folder)
     if len(sources) > 1:
         raise click.UsageError("'-' goes with one source only")
-    return True
+    return [Task(sources[0], Path(output) if output else STREAM)]
 
 
-def _convert_stream(source: Path, target: Path, force: bool, convert: Convert) -> None:
-    """Convert with standard input or output at one end or both."""
-    from aecodec.files import write_atomically
-
-    if target == STREAM and sys.stdout.isatty():
-        raise OutputError("refusing to write binary data to a terminal; use -o FILE")
-    data = io.BytesIO(sys.stdin.buffer.read()) if source == STREAM else _opened(source)
-    result = _named("stdin" if source == STREAM else str(source), convert, data, target)
-    if target == STREAM:
-        sys.stdout.buffer.write(result.data)
-        sys.stdout.buffer.flush()
+def _convert(
+    sources: Sequence[Path], output: str | None, tasks: Sequence[Task], force: bool, quiet: bool, convert: Convert
+) -> None:
+    if STREAM in sources or output == "-":
+        convert_stream(tasks[0], force, convert)
     else:
-        write_atomically(target, result.data, force)
-
-
-def _convert_files(tasks: Sequence[Any], force: bool, quiet: bool, convert: Convert) -> None:
-    """Convert file by file, going on past failures; exit code 1 if there was one."""
-    from aecodec.files import write_atomically
-
-    began, done, failed = time.perf_counter(), list[Result](), 0
-    hidden = quiet or len(tasks) < 2 or not sys.stderr.isatty()
-    with click.progressbar(tasks, file=sys.stderr, hidden=hidden) as bar:
-        for task in bar:
-            try:
-                if task.target.exists() and not force:
-                    raise OutputError(f"{task.target}: exists already; -f overwrites it")
-                result = _named(str(task.source), convert, _opened(task.source), task.target)
-                try:
-                    task.target.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise OutputError(f"{task.target}: cannot write ({error.strerror})") from error
-                write_atomically(task.target, result.data, force)
-                done.append(result)
-            except (AecError, MemoryError) as error:
-                failed += 1
-                click.echo(f"aecodec: {error or 'not enough memory'}", err=True)
-    if not quiet and done:
-        _summarize(tasks, done, failed, time.perf_counter() - began)
-    if failed:
-        raise SystemExit(1)
-
-
-def _summarize(tasks: Sequence[Any], done: Sequence[Result], failed: int, seconds: float) -> None:
-    pixels, coded = sum(r.pixels for r in done), sum(r.coded_bytes for r in done)
-    name = f"{len(done)} files" if len(tasks) > 1 else str(tasks[0].target)
-    text = f"{name}: {pixels / 1e6:.2f} megapixels, {coded} bytes, {8 * coded / pixels:.3f} bpp, {seconds:.1f} s"
-    click.echo(text + (f"; {failed} failed" if failed else ""), err=True)
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise ImageError(f"{path}: cannot read ({error.strerror})") from error
-
-
-def _named(name: str, convert: Convert, data: BinaryIO, target: Path) -> Result:
-    """Convert; errors begin with the source's name."""
-    try:
-        return convert(data, target)
-    except AecError as error:
-        raise type(error)(f"{name}: {error}") from error
-    except MemoryError as error:
-        raise AecError(f"{name}: not enough memory") from error
+        convert_files(tasks, force, quiet, convert)
 
 
 @main.command()
-@_files("files")
+@_files("files", "FILE...")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a file.")
 @_clean
 def info(files: Sequence[Path], as_json: bool) -> None:
@@ -263,11 +224,14 @@ def info(files: Sequence[Path], as_json: bool) -> None:
             click.echo(f"aecodec: {error}", err=True)
     if as_json:
         click.echo(json.dumps(records, indent=2))
-    else:
-        for record in records:
-            click.echo("\n".join(f"{key.replace('_', ' ')}: {_text(value)}" for key, value in record.items()))
+    elif records:
+        click.echo("\n\n".join(_lines(record) for record in records))
     if failed:
         raise SystemExit(1)
+
+
+def _lines(record: Mapping[str, object]) -> str:
+    return "\n".join(f"{key.replace('_', ' ')}: {_text(value)}" for key, value in record.items() if value is not None)
 
 
 def _text(value: object) -> str:
@@ -283,50 +247,45 @@ def _describe(path: Path) -> dict[str, object]:
         card = describe(path)
         encode, decode, prior = card.kilo_macs
         macs = {"encode": round(encode, 2), "decode": round(decode, 2), "of_which_entropy_model": round(prior, 2)}
-        return {"file": str(path), **asdict(card), "thousand_multiply_adds_per_pixel": macs}
+        return {"file": click.format_filename(path), **asdict(card), "thousand_multiply_adds_per_pixel": macs}
     from aecodec.container import VERSION, Coding, Tag, intact, parse_header, section_sizes
 
-    data = _opened(path).read()
-    try:
+    data = read_bytes(path)
+    with named(path):
         header, sizes = parse_header(data), section_sizes(data)
-    except AecError as error:
-        raise type(error)(f"{path}: {error}") from error
-    record: dict[str, object] = {
-        "file": str(path),
+    latents = header.coding == Coding.LATENTS
+    return {
+        "file": click.format_filename(path),
         "format_version": VERSION,
         "width": header.width,
         "height": header.height,
         "channels": header.channels,
         "coding": header.coding.name.lower(),
+        "quality": header.quality / 100 if latents else None,
+        "model": header.model_id.hex() if latents else None,
         "bytes": len(data),
         "bpp": round(8 * len(data) / (header.width * header.height), 4),
         "sections": {Tag(tag).name.lower() if tag in set(Tag) else str(tag): size for tag, size in sizes.items()},
         "checksum": "right" if intact(data) else "wrong",
     }
-    if header.coding == Coding.LATENTS:
-        record |= {"quality": header.quality / 100, "model": header.model_id.hex()}
-    return record
 
 
 @main.command()
-@_files("files")
-@click.option("--model", "models", multiple=True, type=_path, help="Weights file to look among; may be repeated.")
-@click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="Refuse larger pictures.")
+@_files("files", "FILE...")
+@_models
+@_max_pixels
 @_clean
 def test(files: Sequence[Path], models: Sequence[Path], max_pixels: int) -> None:
     """Decode .aec files to nowhere and verify their checksums."""
-    from aecodec.codec import decode_picture
-
-    def check(data: BinaryIO, _: Path) -> Result:
-        coded = data.read()
-        picture: Picture = decode_picture(coded, models, max_pixels)
-        return Result(b"", len(coded), picture.width * picture.height)
+    from aecodec import decode_picture
 
     failed = False
     for path in files:
         try:
-            _named(str(path), check, _opened(path), path)
-            click.echo(f"{path}: ok")
+            data = read_bytes(path)
+            with named(path):
+                decode_picture(data, models, max_pixels)
+            click.echo(f"{click.format_filename(path)}: ok")
         except AecError as error:
             failed = True
             click.echo(f"aecodec: {error}", err=True)
@@ -379,8 +338,9 @@ def train(
         raise click.UsageError("--minutes and --steps exclude each other")
     if crop % 64:
         raise click.UsageError("--crop must be a multiple of 64")
-    if output.exists() and not (force or resume):
-        raise OutputError(f"{output}: exists already; -f overwrites it")
+    refuse_existing(output, force or resume)
+    if not os.access(output.parent, os.W_OK):  # now rather than after an hour
+        raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
     import torch
 
     from aecodec.training.loop import TrainOptions

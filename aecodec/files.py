@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,64 +22,92 @@ class Task:
 def write_atomically(target: Path, data: bytes, overwrite: bool) -> None:
     """Write beside ``target``, then rename. Raises OutputError, and then leaves neither a part nor a temporary file.
 
-    Without ``overwrite`` an existing target is an error, also one that appears meanwhile.
+    Without ``overwrite`` an existing target is an error, also one that appears meanwhile. Devices and pipes, which
+    cannot be replaced, are written to.
     """
-    if not overwrite and target.exists():
-        raise OutputError(f"{target}: exists already; -f overwrites it")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror})") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        if overwrite:
-            os.replace(name, target)
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(data)
         else:
-            _rename_to_new(name, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror})") from error
-    finally:
-        if os.path.exists(name):
-            os.unlink(name)
-
-
-def _rename_to_new(name: str, target: Path) -> None:
-    try:
-        os.link(name, target)  # unlike a rename it fails where the target has appeared
+            _write_beside(target, data, overwrite)
     except FileExistsError:
         raise OutputError(f"{target}: exists already; -f overwrites it") from None
-    except OSError:  # a file system without hard links
-        os.replace(name, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def refuse_existing(target: Path, overwrite: bool) -> None:
+    """Raise OutputError where :func:`write_atomically` would, as far as can be told before the work is done."""
+    try:
+        folder, file = target.is_dir(), target.is_file()
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
+    if folder:
+        raise OutputError(f"{target}: a folder")
+    if file and not overwrite:
+        raise OutputError(f"{target}: exists already; -f overwrites it")
 
 
 def plan(
-    sources: Sequence[Path], output: Path | None, recursive: bool, suffixes: Collection[str], new_suffix: str
+    sources: Sequence[Path],
+    output: Path | None,
+    recursive: bool,
+    suffixes: Collection[str],
+    new_suffix: str,
+    into_folder: bool = False,
 ) -> list[Task]:
     """What to make of ``sources``: files, and with ``recursive`` folders, whose files of ``suffixes`` are taken.
 
     Targets have ``new_suffix``; they stand beside their sources or, with ``output``, in that folder, where the tree of
-    a source folder is mirrored. A single source file may have a file as its output. Raises ImageError and OutputError.
+    a source folder is mirrored. A single source file may have a file as its output, unless ``into_folder``. A source
+    named twice is taken once. Raises ImageError for folders without files, OutputError where two sources have one
+    target or a target is another source.
     """
-    found = list(_find(sources, recursive, suffixes))
-    single = len(sources) == 1 and not sources[0].is_dir() and (output is None or not output.is_dir())
-    if output is None:
-        tasks = [Task(path, path.with_suffix(new_suffix)) for path, _ in found]
-    elif single:
-        tasks = [Task(path, output) for path, _ in found]
-    else:
-        tasks = [Task(path, (output / below).with_suffix(new_suffix)) for path, below in found]
+    single = len(sources) == 1 and not sources[0].is_dir() and not into_folder
+    found: dict[Path, tuple[Path, Path]] = {}
+    for path, below in _find(sources, recursive, suffixes):
+        found.setdefault(path.resolve(), (path, below))
+    tasks = []
+    for path, below in found.values():
+        if output is None:
+            tasks.append(Task(path, path.with_suffix(new_suffix)))
+        elif single and not output.is_dir():
+            tasks.append(Task(path, output))
+        else:
+            tasks.append(Task(path, (output / below).with_suffix(new_suffix)))
+    if output is not None and output.exists() and not output.is_dir() and not single:
+        raise OutputError(f"{output}: not a folder, but there are several files to write")
     _refuse_collisions(tasks)
     return tasks
+
+
+def _write_beside(target: Path, data: bytes, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise FileExistsError
+    beside = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(beside, target)
+        else:
+            _rename_to_new(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _rename_to_new(beside: Path, target: Path) -> None:
+    """Unlike a plain rename, fail where the target has appeared in the meantime."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError from None
+        os.replace(beside, target)
 
 
 def _find(sources: Sequence[Path], recursive: bool, suffixes: Collection[str]) -> Iterator[tuple[Path, Path]]:
@@ -97,12 +125,13 @@ def _find(sources: Sequence[Path], recursive: bool, suffixes: Collection[str]) -
 
 
 def _refuse_collisions(tasks: Sequence[Task]) -> None:
+    """A target that is its own source is left to the conversion, which knows better what is wrong with that file."""
     made_of: dict[Path, Path] = {}
     originals = {task.source.resolve() for task in tasks}
     for task in tasks:
         target = task.target.resolve()
-        if target in originals:
-            raise OutputError(f"{task.target}: would overwrite a source; choose another target with -o")
         other = made_of.setdefault(target, task.source)
         if other != task.source:
             raise OutputError(f"{task.target}: would be made of both {other} and {task.source}")
+        if target in originals and task.target != task.source:
+            raise OutputError(f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o")

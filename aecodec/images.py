@@ -1,24 +1,22 @@
 """Pictures of any kind <-> arrays of 8-bit grey or RGB, with alpha and metadata beside them.
 
-What would lose something on the way is refused, with a word on what to do.
+What would lose something on the way is refused, with a word on what to do. Pixels are not turned as an Exif orientation
+says: the tag stays with the metadata. (Only for TIFF, Pillow has turned them before we see them.)
 """
 
 from __future__ import annotations
 
 import io
 import struct
-import threading
-import warnings
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
-from PIL.PngImagePlugin import PngImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 from PIL.WebPImagePlugin import WebPImageFile
 
 from aecodec.container import MAGIC, MAX_PIXELS, check_pixels
@@ -27,16 +25,38 @@ from aecodec.errors import AecError, FormatError, ImageError, OutputError
 Pixels = npt.NDArray[np.uint8]
 
 WEBP_MAX_SIDE = 16383
-_SIGNATURES = {PngImageFile: b"\x89PNG\r\n\x1a\n", WebPImageFile: b"RIFF"}
+_EXIF_PREFIX = b"Exif\0\0"
 _XMP_OF_PNG = "XML:com.adobe.xmp"
-_SIXTEEN_BITS = "16 bits a sample; convert it to 8 bits first"
+_XMP_OF_TIFF = 700
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+# Opening these would run another program or needs one: they are drawings, films and tables rather than pictures.
+_NO_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
+
+_SIXTEEN_BITS = "16 bits a sample; convert it to 8 bits first, for example with: magick IN -depth 8 OUT"
 _REFUSED = {
     "CMYK": "CMYK, whose colours depend on its profile; convert it to RGB first",
     "YCbCr": "YCbCr, whose conversion rounds; convert it to RGB first",
     "LAB": "L*a*b*, whose conversion rounds; convert it to RGB first",
     "HSV": "HSV, whose conversion rounds; convert it to RGB first",
-    "F": "floating point; scale it to 8 bits first",
+    "F": "floating point; scale and convert it to 8 bits first",
 }
+
+# A restored picture should not be worse than what was stored: without loss where the format can, else close to it.
+_WRITING: Mapping[str, Mapping[str, Any]] = {
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "MPO": {"quality": 95, "subsampling": 0},
+    "PDF": {"quality": 95},
+    "WEBP": {"lossless": True, "exact": True},
+}
+_KNOWN_TO_HOLD = frozenset({*_WRITING, "PNG", "TIFF"})  # the others are read back and compared
+
+# What a TIFF says of the picture rather than of the file; the two last are the Exif and GPS tags proper.
+_TIFF_TAGS = tuple(
+    getattr(ExifTags.Base, name).value
+    for name in ("ImageDescription", "Make", "Model", "DateTime", "Artist", "Copyright", "ExifOffset", "GPSInfo")
+)
 
 
 @dataclass(frozen=True)
@@ -70,17 +90,18 @@ class Picture:
 
 
 def from_array(array: npt.ArrayLike) -> Picture:
-    """A picture of an array (H, W), (H, W, 1..4): grey, grey and alpha, RGB, RGB and alpha. Raises ImageError."""
+    """A picture of an array of uint8, 0..255: (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB,
+    (H, W, 4) RGB and alpha. Raises ImageError for any other.
+    """
     array = np.asarray(array)
     if array.dtype != np.uint8:
-        raise ImageError(f"an array of {array.dtype}; pixels are uint8, 0..255: scale and convert it first")
+        raise ImageError(f"an array of {array.dtype}; pixels are uint8: scale to 0..255, round and convert it first")
     if array.ndim not in (2, 3) or (array.ndim == 3 and not 1 <= array.shape[2] <= 4) or array.size == 0:
         raise ImageError(f"an array of shape {array.shape}; a picture is (H, W) or (H, W, channels) with 1..4 channels")
     if array.ndim == 2:
         return Picture(np.ascontiguousarray(array))
-    colours = array.shape[2] - 1 if array.shape[2] in (2, 4) else array.shape[2]
-    pixels = array[:, :, 0] if colours == 1 else array[:, :, :3]
     alpha = np.ascontiguousarray(array[:, :, -1]) if array.shape[2] in (2, 4) else None
+    pixels = array[:, :, 0] if array.shape[2] < 3 else array[:, :, :3]
     return Picture(np.ascontiguousarray(pixels), alpha)
 
 
@@ -93,72 +114,84 @@ def to_array(picture: Picture) -> Pixels:
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """A picture of a Pillow image of any mode that loses nothing. Raises ImageError for the others."""
-    if getattr(image, "n_frames", 1) > 1:
-        raise ImageError(f"animated or of several pages ({getattr(image, 'n_frames', 1)}); save them one by one first")
-    icc, exif, xmp = (image.info.get(key) for key in ("icc_profile", "exif", "xmp"))
-    xmp = xmp or image.info.get(_XMP_OF_PNG)
-    image = _eight_bits(image)
-    array = np.asarray(image, np.uint8)
-    return replace(from_array(array), icc=_bytes(icc), exif=_bytes(exif), xmp=_bytes(xmp))
+    """A picture of a Pillow image of any mode that loses nothing. Raises ImageError for the others.
+
+    Of a JPEG with more pictures beside the main one (previews, depth and gain maps of cameras) the main one is taken.
+    """
+    _refuse_several(image)
+    picture = from_array(np.asarray(_eight_bits(image)))  # first: metadata may follow the pixels in a file
+    exif = image.info.get("exif") or _exif_elsewhere(image)
+    icc, xmp = image.info.get("icc_profile"), image.info.get("xmp") or image.info.get(_XMP_OF_PNG)
+    return replace(picture, icc=_bytes(icc), exif=_bytes(exif), xmp=_bytes(xmp))
 
 
 def to_pillow(picture: Picture) -> Image.Image:
-    """A Pillow image of mode L, LA, RGB or RGBA that carries the metadata along when it is saved."""
+    """A Pillow image of mode L, LA, RGB or RGBA whose ``info`` has the metadata that its ``save`` can be given."""
     image = Image.fromarray(to_array(picture))
-    for key, value in (("icc_profile", picture.icc), ("exif", picture.exif), ("xmp", picture.xmp)):
+    exif = picture.exif
+    if exif is not None and not exif.startswith(_EXIF_PREFIX):  # WebP files do without it, Pillow's JPEG does not
+        exif = _EXIF_PREFIX + exif
+    for key, value in (("icc_profile", picture.icc), ("exif", exif), ("xmp", picture.xmp)):
         if value is not None:
             image.info[key] = value
     return image
 
 
 def read(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> Picture:
-    """Read a picture file. Raises ImageError or LimitError, naming the file where ``source`` is a path."""
+    """Read a picture file. Raises ImageError or LimitError, naming the file where ``source`` is a path.
+
+    The size is compared with ``max_pixels`` (None: no limit) before any pixel is decoded.
+    """
     name = f"{source}: " if isinstance(source, Path) else ""
     try:
         data = source.read_bytes() if isinstance(source, Path) else source.read()
     except OSError as error:
-        raise ImageError(f"{name}cannot read ({error.strerror})") from error
-    if data.startswith(MAGIC):
-        raise ImageError(f"{name}already compressed by aecodec")
+        raise ImageError(f"{name}cannot read ({error.strerror or error})") from error
     try:
-        with _open(data) as image:
-            check_pixels(image.width, image.height, max_pixels)
-            _refuse_hidden_depth(image, data)
-            image.load()
-            return from_pillow(image)
+        return _decode(data, max_pixels)
     except AecError as error:
         raise type(error)(f"{name}{error}") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name}not a picture of a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError) as error:
-        raise ImageError(f"{name}damaged or incomplete picture ({error})") from error
 
 
 def write(picture: Picture, stream: BinaryIO, format: str) -> None:
-    """Write a picture in a format of Pillow ("PNG", "JPEG", ...) with its metadata. Raises ImageError."""
-    if picture.alpha is not None and format in ("JPEG", "MPO", "PPM", "PCX"):
-        raise ImageError(f"{format} cannot hold the alpha channel; choose PNG or WebP")
+    """Write a picture in a format of Pillow ("PNG", "JPEG", ...), with its metadata where the format has a place.
+
+    Without loss where the format can. Raises ImageError where it cannot hold the picture, for example its alpha
+    channel, and OutputError where the stream fails.
+    """
     image = to_pillow(picture)
-    metadata = {key: image.info[key] for key in ("icc_profile", "exif", "xmp") if key in image.info}
+    written = io.BytesIO()
     try:
-        image.save(stream, format, **metadata)
-    except (KeyError, ValueError, TypeError) as error:
-        raise ImageError(f"cannot be written as {format} ({error})") from error
+        try:
+            _save_with_metadata(image, written, format)
+        except (OSError, ValueError):  # "cannot write mode L": grey is as good in colour
+            if picture.channels == 3:
+                raise
+            written = io.BytesIO()
+            _save_with_metadata(to_pillow(_in_colour(picture)), written, format)
+        if format not in _KNOWN_TO_HOLD and _differs(written.getvalue(), picture):
+            raise ValueError("it would change size, colours or alpha")
+    except MemoryError:
+        raise
+    except Exception as error:  # each of Pillow's writers has its own
+        advice = "; PNG and WebP hold an alpha channel" if picture.alpha is not None else ""
+        raise ImageError(f"cannot be written as {format} ({error}){advice}") from error
+    try:
+        stream.write(written.getvalue())
     except OSError as error:
-        if error.errno is None:  # Pillow's own complaint about the picture, not the system's about the disk
-            raise ImageError(f"cannot be written as {format} ({error})") from error
-        raise OutputError(f"cannot write ({error.strerror})") from error
+        raise OutputError(f"cannot write ({error.strerror or error})") from error
 
 
 def encode_plane(plane: Pixels) -> bytes:
-    """A plane (H, W) as a PNG."""
+    """A plane (H, W) as a PNG file."""
     return _save(plane, "PNG", optimize=True)
 
 
 def decode_plane(data: bytes, width: int, height: int) -> Pixels:
     """The inverse of :func:`encode_plane`. Raises FormatError where it is not a grey PNG of this size."""
-    return _restore(data, (PngImageFile,), width, height, "L")
+    if not data.startswith(_PNG_SIGNATURE):
+        raise FormatError("stored alpha is no PNG")
+    return _restore(data, width, height, "L")
 
 
 def encode_lossless(pixels: Pixels) -> bytes:
@@ -172,98 +205,7 @@ def encode_lossless(pixels: Pixels) -> bytes:
 
 def decode_lossless(data: bytes, width: int, height: int, channels: int) -> Pixels:
     """The inverse of :func:`encode_lossless`. Raises FormatError where it is not such a file of this size."""
-    return _restore(data, (PngImageFile, WebPImageFile), width, height, "L" if channels == 1 else "RGB")
-
-
-def _save(pixels: Pixels, format: str, **options: int) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format, **options)
-    return stream.getvalue()
-
-
-def _restore(data: bytes, kinds: Sequence[type[ImageFile.ImageFile]], width: int, height: int, mode: str) -> Pixels:
-    """Decode with one of Pillow's file classes, which look at the size in the header before anything is allocated."""
-    kind = next((k for k in kinds if data.startswith(_SIGNATURES[k])), None)
-    if kind is None:
-        raise FormatError("stored picture is neither PNG nor WebP" if len(kinds) > 1 else "stored picture is no PNG")
-    try:
-        with kind(io.BytesIO(data)) as image:
-            if image.size != (width, height):
-                raise FormatError(f"stored picture of {image.size}, the header says {(width, height)}")
-            grey_as_colour = kind is WebPImageFile and mode == "L" and image.mode == "RGB"
-            if image.mode != mode and not grey_as_colour:
-                raise FormatError(f"stored picture of mode {image.mode}, the header says {mode}")
-            array = np.array(image, np.uint8)
-            return np.ascontiguousarray(array[:, :, 0]) if grey_as_colour else array
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
-        raise FormatError(f"stored picture does not decode ({error})") from error
-
-
-_OPENING = threading.Lock()
-
-
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Pillow's lazy image of a file, whatever its size: the limit of pixels is ours to check, not Pillow's."""
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(io.BytesIO(data))
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def _bytes(value: object) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    return value if isinstance(value, bytes) and value else None
-
-
-def _refuse_hidden_depth(image: Image.Image, data: bytes) -> None:
-    """Pillow opens colour PNG and TIFF pictures of 16 bits a sample as 8-bit ones, without a word."""
-    if image.format == "PNG" and data[24] == 16 and image.mode in ("RGB", "RGBA", "LA", "L"):
-        raise ImageError(_SIXTEEN_BITS)
-    if image.format == "TIFF":
-        bits = getattr(image, "tag_v2", {}).get(258, (8,))
-        if image.mode in ("RGB", "RGBA", "LA", "RGBX") and max(np.atleast_1d(bits)) > 8:
-            raise ImageError(_SIXTEEN_BITS)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The image in mode L, LA, RGB or RGBA. Raises ImageError where that would lose something."""
-    mode = image.mode
-    if mode in _REFUSED:
-        raise ImageError(_REFUSED[mode])
-    if mode.startswith("I"):
-        return Image.fromarray(_narrow(np.asarray(image)))
-    if mode in ("P", "PA"):
-        return _without_palette(image)
-    if "transparency" in image.info and mode in ("1", "L", "RGB"):
-        return image.convert("RGBA" if mode == "RGB" else "LA")
-    converted = {"1": "L", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
-    if converted not in ("L", "LA", "RGB", "RGBA"):
-        raise ImageError(f"mode {mode}; convert it to RGB first")
-    return image if converted == mode else image.convert(converted)
-
-
-def _narrow(values: npt.NDArray[np.generic]) -> Pixels:
-    """8-bit values of integers that hold no more than 8 bits: 0..255, or 16 bits of two equal bytes."""
-    wide = values.astype(np.int64)
-    if wide.min() >= 0 and wide.max() <= 255 and values.dtype != np.uint16:
-        return wide.astype(np.uint8)
-    high = wide // 257
-    if wide.min() >= 0 and wide.max() <= 65535 and np.array_equal(high * 257, wide):
-        return high.astype(np.uint8)
-    raise ImageError(_SIXTEEN_BITS)
-
-
-def _without_palette(image: Image.Image) -> Image.Image:
-    has_alpha = image.mode == "PA" or "transparency" in image.info
-    colour = image.convert("RGBA" if has_alpha else "RGB")
-    array = np.asarray(colour)
-    if (array[:, :, 0] == array[:, :, 1]).all() and (array[:, :, 1] == array[:, :, 2]).all():
-        return Image.fromarray(array[:, :, [0, 3]] if has_alpha else array[:, :, 0])
-    return colour
+    return _restore(data, width, height, "L" if channels == 1 else "RGB")
 
 
 def format_of(suffix: str) -> str:
@@ -276,4 +218,217 @@ def format_of(suffix: str) -> str:
 
 def suffixes() -> set[str]:
     """Suffixes of the picture formats that can be read."""
-    return {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    readable = Image.registered_extensions().items()
+    return {suffix for suffix, name in readable if name == "MPO" or (name in Image.OPEN and name not in _NO_PICTURES)}
+
+
+def _decode(data: bytes, max_pixels: int | None) -> Picture:
+    if data.startswith(MAGIC):
+        raise ImageError("already compressed by aecodec")
+    try:
+        with _open(data) as image:
+            check_pixels(image.width, image.height, max_pixels)
+            _refuse_several(image)
+            _refuse_hidden_depth(image, data)
+            return from_pillow(image)
+    except (AecError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError("not a picture of a known format" if data else "the file is empty") from error
+    except Exception as error:  # damage makes Pillow's readers fail in every way there is
+        raise ImageError(f"damaged or incomplete picture ({error or type(error).__name__})") from error
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    """Like Image.open, but with no limit of pixels: ours is checked next, and Pillow's is a global variable."""
+    Image.init()
+    for name in Image.ID:
+        factory, accept = Image.OPEN[name]
+        if name in _NO_PICTURES:
+            continue
+        try:
+            if accept is None or accept(data[:16]) is True:
+                return factory(io.BytesIO(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            if name in ("JPEG", "PNG", "TIFF", "WEBP"):  # no other format starts like these
+                raise ImageError(f"damaged or incomplete picture ({error})") from error
+    raise UnidentifiedImageError
+
+
+def _refuse_several(image: Image.Image) -> None:
+    if getattr(image, "tag_v2", {}).get(ExifTags.Base.NewSubfileType, 0) & 1:
+        raise ImageError("a raw file of a camera, of which only the preview can be read; develop it first")
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1:
+        return
+    views = getattr(image, "mpinfo", {}).get(0xB002, ())  # "MP Entry"
+    if views and not any("Multi-Frame" in view["Attribute"]["MPType"] for view in views):
+        return
+    raise ImageError(
+        f"animated or of several pages, views or layers ({frames}); extract them first, for example with: "
+        "magick IN frame-%03d.png"
+    )
+
+
+def _refuse_hidden_depth(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Pillow opens many pictures of more than 8 bits a sample as 8-bit ones, without a word."""
+    if _bits_a_sample(image, data) > 8 and (not image.mode.startswith("I") or "transparency" in image.info):
+        raise ImageError(_SIXTEEN_BITS if image.format != "AVIF" else _SIXTEEN_BITS.replace("16", "more than 8", 1))
+    if image.format == "PPM" and image.mode == "I":  # scaled, so that 0..255 would not mean 8 bits
+        raise ImageError(_SIXTEEN_BITS)
+
+
+def _bits_a_sample(image: ImageFile.ImageFile, data: bytes) -> int:
+    """As the file has them, where that can be more than the image's mode tells; else 8."""
+    if image.format == "PNG":
+        return data[24]
+    if image.format == "TIFF":
+        return int(np.max(image.tag_v2.get(ExifTags.Base.BitsPerSample, 8)))  # type: ignore[attr-defined]
+    if image.format == "JPEG2000":
+        start = data.find(b"\xff\x4f\xff\x51")  # start of the code stream and its SIZ segment
+        components = int.from_bytes(data[start + 40 : start + 42], "big")
+        return 1 + max((bits & 0x7F for bits in data[start + 42 : start + 42 + 3 * components : 3]), default=0)
+    if image.format == "AVIF":
+        return 10 if data[data.find(b"av1C") + 6] & 0x40 else 8
+    if image.format == "PPM":
+        args = image.tile[0].args
+        return 16 if isinstance(args, tuple) and isinstance(args[1], int) and args[1] > 255 else 8
+    return 16 if any(";16" in str(tile.args) and "BGR;16" not in str(tile.args) for tile in image.tile) else 8
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image in mode L, LA, RGB or RGBA. Raises ImageError where that would lose something."""
+    mode = image.mode
+    if mode in _REFUSED:
+        raise ImageError(_REFUSED[mode])
+    if mode.startswith("I"):
+        return Image.fromarray(_narrow(np.asarray(image)))
+    if mode in ("P", "PA"):
+        return _without_palette(image)
+    if "transparency" in image.info and mode in ("1", "L", "RGB"):
+        return _with_alpha(image)
+    converted = {"1": "L", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
+    if converted not in ("L", "LA", "RGB", "RGBA"):
+        raise ImageError(f"mode {mode}; convert it to RGB first")
+    return image if converted == mode else image.convert(converted)
+
+
+def _narrow(values: npt.NDArray[np.generic]) -> Pixels:
+    """8-bit values of integers that hold no more than 8 bits: 16 bits of two equal bytes, or just 0..255 in 32 bits."""
+    wide = values.astype(np.int64)
+    if values.dtype.itemsize > 2 and wide.min() >= 0 and wide.max() <= 255:
+        return wide.astype(np.uint8)
+    high = wide // 257
+    if wide.min() >= 0 and wide.max() <= 65535 and np.array_equal(high * 257, wide):
+        return high.astype(np.uint8)
+    raise ImageError(_SIXTEEN_BITS)
+
+
+def _without_palette(image: Image.Image) -> Image.Image:
+    colour = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    array = np.asarray(colour)
+    grey = (array[:, :, 0] == array[:, :, 1]).all() and (array[:, :, 1] == array[:, :, 2]).all()
+    if grey and "icc_profile" not in image.info:  # the profile of a palette is one of RGB
+        return Image.fromarray(array[:, :, 0] if array.shape[2] == 3 else array[:, :, [0, 3]])
+    return colour
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """The image with the one colour that its file calls transparent as an alpha channel."""
+    rawmode = image.tile[0].args if isinstance(image, PngImageFile) and image.tile else None
+    if rawmode in ("L;2", "L;4"):  # Pillow scales the pixels to 0..255, but not this colour
+        transparent = image.info["transparency"] * (85 if rawmode == "L;2" else 17)
+        image = image.copy()
+        image.info["transparency"] = transparent
+    return image.convert("RGBA" if image.mode == "RGB" else "LA")
+
+
+def _exif_elsewhere(image: Image.Image) -> bytes | None:
+    """Exif of files that have no block of it: TIFF, whose own tags it is, and PNG that keep it as text."""
+    if "Raw profile type exif" in image.info:
+        return image.getexif().tobytes()
+    if image.format != "TIFF":
+        return None
+    found, kept = image.getexif(), Image.Exif()
+    for tag in _TIFF_TAGS:
+        if tag in (ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo):
+            if directory := found.get_ifd(tag):
+                kept.get_ifd(tag).update(directory)
+        elif tag in found:
+            kept[tag] = _as_in_file(found[tag])
+    return kept.tobytes() if kept or any(kept.get_ifd(tag) for tag in _TIFF_TAGS[-2:]) else None
+
+
+def _as_in_file(value: object) -> object:
+    """Text as the bytes that Pillow decoded it from; given as text it would write "?" for what is not ASCII."""
+    return value.encode("latin-1", "replace") if isinstance(value, str) else value
+
+
+def _bytes(value: object) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) and value else None
+
+
+def _in_colour(picture: Picture) -> Picture:
+    return replace(picture, pixels=np.repeat(picture.pixels[:, :, None], 3, axis=2))
+
+
+def _save_with_metadata(image: Image.Image, stream: BinaryIO, format: str) -> None:
+    options: dict[str, Any] = {key: image.info[key] for key in ("icc_profile", "exif", "xmp") if key in image.info}
+    if "xmp" in options and format == "PNG":  # Pillow wants to be told where it goes
+        text = PngInfo()
+        text.add(b"iTXt", _XMP_OF_PNG.encode() + bytes(5) + options["xmp"])
+        options["pnginfo"] = text
+    if format == "TIFF":
+        tags = Image.Exif()
+        tags.load(options.get("exif", b""))
+        for tag, value in [*tags.items()]:
+            tags[tag] = _as_in_file(value)
+        if "xmp" in options:
+            tags[_XMP_OF_TIFF] = options["xmp"]
+        options["tiffinfo"] = tags
+    image.save(stream, format, **options, **_WRITING.get(format, {}))
+
+
+def _differs(data: bytes, picture: Picture) -> bool:
+    """Whether a written file reads back as another picture; not where Pillow only writes the format."""
+    try:
+        with _open(data) as image:
+            back = image.convert("RGBA")
+    except Exception:
+        return False
+    return not np.array_equal(np.asarray(back), np.asarray(to_pillow(picture).convert("RGBA")))
+
+
+def _save(pixels: Pixels, format: str, **options: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format, **options)
+    return stream.getvalue()
+
+
+def _restore(data: bytes, width: int, height: int, mode: str) -> Pixels:
+    """Decode a PNG or lossless WebP file, whose size is read from its first bytes before anything is allocated."""
+    stored = _stored_size(data)
+    if stored != (width, height):
+        raise FormatError(f"stored picture of {stored[0]} x {stored[1]}, the header says {width} x {height}")
+    try:
+        with (PngImageFile if data.startswith(_PNG_SIGNATURE) else WebPImageFile)(io.BytesIO(data)) as image:
+            if image.mode != mode and not (isinstance(image, WebPImageFile) and image.mode == "RGB"):
+                raise FormatError(f"stored picture of mode {image.mode}, the header says {mode}")
+            array = np.array(image, np.uint8)
+    except (AecError, MemoryError):
+        raise
+    except Exception as error:  # damage makes Pillow's readers fail in every way there is
+        raise FormatError(f"stored picture does not decode ({error or type(error).__name__})") from error
+    return array if array.ndim == 2 or mode == "RGB" else np.ascontiguousarray(array[:, :, 0])
+
+
+def _stored_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of an 8-bit PNG or a lossless WebP file."""
+    if data.startswith(_PNG_SIGNATURE) and data[12:16] == b"IHDR" and data[24:25] == b"\x08":
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if data.startswith(b"RIFF") and data[8:16] == b"WEBPVP8L" and data[20:21] == b"/" and len(data) > 24:
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    raise FormatError("stored picture is neither a PNG of 8 bits nor a lossless WebP")

@@ -1,0 +1,126 @@
+"""Converting one stream or many files: what compress and decompress have in common."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from aecodec.errors import AecError, ImageError, OutputError
+from aecodec.files import Task, refuse_existing, write_atomically
+
+STREAM = Path("-")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a conversion made: the bytes to write, the size of the .aec file, and the pixels in it."""
+
+    data: bytes
+    coded_bytes: int
+    pixels: int
+
+
+Convert = Callable[[bytes, Path], Result]  # of the source's bytes and the target
+
+
+@contextmanager
+def named(source: Path) -> Iterator[None]:
+    """Let errors begin with the source's name."""
+    name = "stdin" if source == STREAM else source
+    try:
+        yield
+    except AecError as error:
+        raise type(error)(f"{name}: {error}") from error
+    except MemoryError as error:
+        raise AecError(f"{name}: not enough memory") from error
+
+
+def read_bytes(source: Path) -> bytes:
+    """The bytes of a file or of standard input. Raises ImageError."""
+    try:
+        return sys.stdin.buffer.read() if source == STREAM else source.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{source}: cannot read ({error.strerror or error})") from error
+
+
+def convert_stream(task: Task, force: bool, convert: Convert) -> None:
+    """Convert with standard input or output, or both, in the place of files."""
+    if task.target == STREAM:
+        if sys.stdout.isatty():
+            raise OutputError("refusing to write binary data to a terminal; use -o FILE")
+    else:
+        refuse_existing(task.target, force)
+    data = read_bytes(task.source)
+    with named(task.source):
+        result = convert(data, task.target)
+    if task.target == STREAM:
+        sys.stdout.buffer.write(result.data)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(task.target, result.data, force)
+
+
+def convert_files(tasks: Sequence[Task], force: bool, quiet: bool, convert: Convert) -> None:
+    """Convert file by file, going on past failures; exit code 1 if there was one."""
+    began, totals = time.perf_counter(), _Totals()
+    hidden = quiet or len(tasks) < 2 or not sys.stderr.isatty()
+    with click.progressbar(tasks, file=sys.stderr, hidden=hidden) as bar:
+        for task in bar:
+            try:
+                _convert_file(task, force, convert, totals)
+            except AecError as error:
+                totals.failed += 1
+                if not hidden:
+                    click.echo(err=True)
+                click.echo(f"aecodec: {error}", err=True)
+    if totals.files and not quiet:
+        name = f"{totals.files} files" if len(tasks) > 1 else str(tasks[0].target)
+        click.echo(f"{name}: {totals}, {time.perf_counter() - began:.1f} s", err=True)
+    if totals.failed:
+        if len(tasks) > 1:
+            click.echo(f"aecodec: {totals.failed} of {len(tasks)} files failed", err=True)
+        raise SystemExit(1)
+
+
+def _convert_file(task: Task, force: bool, convert: Convert, totals: _Totals) -> None:
+    own_place = task.source == task.target  # different names of one file are the plan's to find
+    if not own_place:
+        refuse_existing(task.target, force)
+    data = read_bytes(task.source)
+    with named(task.source):
+        result = convert(data, task.target)
+    if own_place:
+        raise OutputError(f"{task.source}: would be overwritten by what is made of it; choose another target with -o")
+    try:
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{task.target}: cannot write ({error.strerror or error})") from error
+    write_atomically(task.target, result.data, force)
+    totals.add(len(data), result)
+
+
+@dataclass
+class _Totals:
+    files: int = 0
+    failed: int = 0
+    pixels: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bits_coded: int = 0
+
+    def add(self, bytes_in: int, result: Result) -> None:
+        self.files += 1
+        self.pixels += result.pixels
+        self.bytes_in += bytes_in
+        self.bytes_out += len(result.data)
+        self.bits_coded += 8 * result.coded_bytes
+
+    def __str__(self) -> str:
+        bpp = self.bits_coded / self.pixels
+        return f"{self.pixels} pixels, {self.bytes_in} -> {self.bytes_out} bytes, {bpp:.3f} bpp"

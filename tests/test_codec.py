@@ -1,0 +1,279 @@
+"""The codec: any picture in, the same picture back within what the quality allows, and never a wrong one."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+from PIL import Image
+
+import aecodec
+from aecodec import images
+from aecodec.codec import Codec, decode_picture, load_codec
+from aecodec.container import Coding, pack, parse, parse_header, section_sizes
+from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
+from aecodec.evaluation.metrics import psnr
+from aecodec.images import Picture
+
+Pixels = npt.NDArray[np.uint8]
+
+SIDES = (1, 2, 7, 8, 15, 16, 17, 63, 64, 65, 130)
+
+
+# Pictures there and back
+
+
+@pytest.mark.parametrize("width", SIDES)
+def test_sizes(tiny: Codec, picture: Pixels, width: int) -> None:
+    for height in SIDES:
+        pixels = picture[:height, :width]
+        for part in (pixels, pixels[:, :, 1]):
+            restored = tiny.decode(tiny.encode(part, 50))
+            assert restored.shape == part.shape
+            assert restored.dtype == np.uint8
+
+
+def test_the_shipped_model_restores_a_photograph(photo: Codec, picture: Pixels) -> None:
+    data = photo.encode(picture, 60)
+    assert parse_header(data).coding == Coding.LATENTS
+    assert psnr(picture, photo.decode(data)) > 30
+
+
+def test_a_jpeg_of_the_same_size_is_worse(photo: Codec) -> None:
+    pixels = skimage.data.astronaut()
+    data = photo.encode(pixels, 45)
+    sizes = {}
+    for quality in range(1, 96):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "JPEG", quality=quality, optimize=True)
+        sizes[quality] = stream
+    fitting = max((s for s in sizes.values() if len(s.getvalue()) <= len(data)), key=lambda s: len(s.getvalue()))
+    assert psnr(pixels, photo.decode(data)) > psnr(pixels, np.asarray(Image.open(fitting))) + 1
+
+
+def test_more_quality_is_more_bytes_and_less_distortion(photo: Codec, picture: Pixels) -> None:
+    files = [photo.encode(picture, q) for q in (1, 20, 40, 60, 80, 100)]
+    sizes = [len(data) for data in files]
+    errors = [psnr(picture, photo.decode(data)) for data in files]
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors)
+
+
+def test_encoding_is_repeatable(photo: Codec, picture: Pixels) -> None:
+    assert photo.encode(picture, 33.3) == photo.encode(picture.copy(), 33.3)
+
+
+def test_grey_stays_grey(photo: Codec) -> None:
+    grey = skimage.data.camera()[100:260, 150:330]
+    data = photo.encode(grey, 60)
+    assert parse_header(data).channels == 1
+    assert psnr(grey, photo.decode(data)) > 30
+    as_colour = photo.decode(photo.encode(np.repeat(grey[:, :, None], 3, axis=2), 60)).astype(int)
+    assert np.abs(as_colour.mean((0, 1)) - as_colour.mean()).max() < 0.5  # no cast
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_comes_back_exactly(tiny: Codec, picture: Pixels, channels: int) -> None:
+    array = picture[:100, :120, :1].repeat(channels, axis=2)
+    array[:, :, -1] = np.random.default_rng(0).integers(0, 256, (100, 120))
+    restored = tiny.decode(tiny.encode(array, 40))
+    assert restored.shape == array.shape
+    assert np.array_equal(restored[:, :, -1], array[:, :, -1])
+
+
+def test_metadata_come_back_exactly(tiny: Codec, picture: Pixels) -> None:
+    source = Picture(picture, icc=bytes(range(256)), exif=b"Exif\0\0II", xmp=b"<x/>")
+    restored = tiny.decode_picture(tiny.encode_picture(source, 40))
+    assert (restored.icc, restored.exif, restored.xmp) == (source.icc, source.exif, source.xmp)
+
+
+def test_windows_do_not_show(photo: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture larger than the windows of the transforms is the one that a single window would make."""
+    pixels = np.tile(skimage.data.astronaut(), (1, 3, 1))[:272]
+    latents, restored = photo._transform.analyse(pixels), photo.decode(photo.encode(pixels, 50))
+    monkeypatch.setattr("aecodec.transform.WINDOW", 17)
+    assert np.allclose(photo._transform.analyse(pixels), latents, atol=1e-3)
+    assert np.abs(photo.decode(photo.encode(pixels, 50)).astype(int) - restored).max() <= 2
+
+
+def test_threads_share_a_codec(tiny: Codec, picture: Pixels) -> None:
+    parts = [picture[i : i + 64, : 64 + 7 * i] for i in range(20)]
+    expected = [tiny.encode(part, 50) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda part: tiny.encode(part, 50), parts)) == expected
+        restored = list(pool.map(tiny.decode, expected))
+    assert all(np.array_equal(tiny.decode(data), pixels) for data, pixels in zip(expected, restored, strict=True))
+
+
+def test_module_functions_do_what_the_codec_does(photo: Codec, picture: Pixels) -> None:
+    data = aecodec.encode(picture, quality=30)
+    assert data == photo.encode(picture, 30)
+    assert np.array_equal(aecodec.decode(data), photo.decode(data))
+
+
+@pytest.mark.parametrize("quality", [0, 0.99, 100.01, float("nan")])
+def test_qualities_out_of_range(tiny: Codec, picture: Pixels, quality: float) -> None:
+    with pytest.raises(ValueError, match="quality"):
+        tiny.encode(picture, quality)
+
+
+def test_arrays_that_are_no_pictures(tiny: Codec) -> None:
+    with pytest.raises(ImageError, match="float"):
+        tiny.encode(np.zeros((8, 8, 3)))  # type: ignore[arg-type]
+
+
+# Size
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7, 1.3])
+def test_target_size(photo: Codec, picture: Pixels, share: float) -> None:
+    target = int(share * len(photo.encode(picture, 50)))
+    data = photo.encode_picture(Picture(picture), target_bytes=target)
+    assert 0.97 * target < len(data) <= target
+    assert psnr(picture, photo.decode(data)) > 25
+
+
+def test_target_size_runs_the_analysis_once(photo: Codec, picture: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    analyse = photo._transform.analyse
+    monkeypatch.setattr(photo._transform, "analyse", lambda pixels: calls.append(1) or analyse(pixels))
+    photo.encode_picture(Picture(picture), target_bytes=3000)
+    assert len(calls) == 1
+
+
+def test_a_size_that_cannot_be_reached(photo: Codec, picture: Pixels) -> None:
+    with pytest.raises(LimitError, match="cannot reach 60 bytes"):
+        photo.encode_picture(Picture(picture), target_bytes=60)
+
+
+def test_overhead_of_a_photograph(photo: Codec, picture: Pixels) -> None:
+    data = photo.encode(picture, 50)
+    assert len(data) - sum(section_sizes(data).values()) <= 40
+
+
+def hard_pictures() -> dict[str, Pixels]:
+    rng = np.random.default_rng(0)
+    return {
+        "noise": rng.integers(0, 256, (64, 80, 3), np.uint8),
+        "grey noise": rng.integers(0, 256, (150, 160), np.uint8),
+        "text": np.ascontiguousarray(skimage.data.page()),
+        "black": np.zeros((200, 300, 3), np.uint8),
+        "checkers": (np.indices((200, 200)).sum(0) % 2 * 255).astype(np.uint8),
+        "stripes": np.tile(np.array([[[255, 0, 0], [0, 255, 255]]], np.uint8), (140, 140, 1)),
+        "dot": np.array([[[1, 2, 3]]], np.uint8),
+        "line": rng.integers(0, 256, (1, 500), np.uint8),
+    }
+
+
+@pytest.mark.parametrize("name", hard_pictures())
+def test_never_larger_than_lossless(photo: Codec, name: str) -> None:
+    pixels = hard_pictures()[name]
+    lossless = len(images.encode_lossless(pixels))
+    for quality in (1, 50, 100):
+        data = photo.encode(pixels, quality)
+        assert len(data) <= lossless + 20
+        if parse_header(data).coding == Coding.LOSSLESS:
+            assert np.array_equal(photo.decode(data), pixels)
+
+
+# Faults
+
+
+@pytest.fixture(scope="module")
+def small_file(tiny: Codec, picture: Pixels) -> bytes:
+    """A file of a few hundred bytes, with every kind of section but escapes."""
+    alpha = np.linspace(0, 255, 48 * 48).reshape(48, 48).astype(np.uint8)
+    source = Picture(picture[:48, :48], alpha, icc=b"a profile", xmp=b"<xmp/>")
+    data = tiny.encode_picture(source, 90)
+    assert parse_header(data).coding == Coding.LATENTS
+    assert 200 < len(data) < 2000
+    return data
+
+
+def test_every_truncation_is_an_error(tiny: Codec, small_file: bytes) -> None:
+    for length in range(len(small_file)):
+        with pytest.raises(AecError):
+            tiny.decode(small_file[:length])
+
+
+def test_every_flipped_bit_is_an_error(tiny: Codec, small_file: bytes) -> None:
+    for bit in range(8 * len(small_file)):
+        damaged = bytearray(small_file)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(AecError):
+            tiny.decode(bytes(damaged))
+
+
+def test_damage_below_a_right_checksum_is_never_a_picture(tiny: Codec, small_file: bytes) -> None:
+    """Also where the container's checksum was made to fit, the checksum of the symbols stands."""
+    contents = parse(small_file)
+    for bit in range(0, 8 * len(contents.payload), 5):
+        damaged = bytearray(contents.payload)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises((DecodeError, FormatError)):
+            tiny.decode(pack(replace(contents, payload=bytes(damaged))))
+
+
+def test_wrong_symbols_are_an_error(tiny: Codec, small_file: bytes) -> None:
+    contents = parse(small_file)
+    header = replace(contents.header, symbols_crc=contents.header.symbols_crc ^ 1)
+    with pytest.raises(DecodeError, match="symbols"):
+        tiny.decode(pack(replace(contents, header=header)))
+
+
+def test_random_bytes_are_no_picture(tiny: Codec, small_file: bytes) -> None:
+    rng = random.Random(0)
+    for _ in range(300):
+        with pytest.raises(AecError):
+            tiny.decode(rng.randbytes(rng.randrange(400)))
+        with suppress(AecError):  # with a header that fits there may be one; anything else is an error of ours
+            tiny.decode(small_file[:20] + rng.randbytes(200))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_other_formats(tiny: Codec, picture: Pixels, format: str) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, format)
+    with pytest.raises(FormatError):
+        tiny.decode(stream.getvalue())
+
+
+def test_a_header_of_a_giant_allocates_nothing(tiny: Codec, small_file: bytes) -> None:
+    header = replace(parse(small_file).header, width=10**9, height=10**9)
+    giant = pack(replace(parse(small_file), header=header))
+    with pytest.raises(LimitError, match="1000000000 x 1000000000"):
+        tiny.decode(giant)
+    with pytest.raises(LimitError):
+        tiny.decode(small_file, max_pixels=100)
+
+
+def test_a_file_of_another_model(photo: Codec, small_file: bytes) -> None:
+    with pytest.raises(ModelError, match="made with model"):
+        photo.decode(small_file)
+
+
+def test_a_file_whose_model_is_missing(small_file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AECODEC_MODELS", raising=False)
+    with pytest.raises(ModelError, match=r"looked in .*--model"):
+        decode_picture(small_file)
+
+
+def golden(name: str) -> Path:
+    return Path(__file__).parent / "golden" / name
+
+
+def test_a_model_that_is_given_or_in_the_environment(small_file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: Sequence[Path] = [golden("tiny.safetensors")]
+    expected = decode_picture(small_file, given).pixels
+    monkeypatch.setenv("AECODEC_MODELS", str(golden("")))
+    assert np.array_equal(decode_picture(small_file).pixels, expected)
+    assert load_codec("tiny").card.name == "tiny"

@@ -1,0 +1,169 @@
+"""Weights files: found by name, path or id, verified, and refused with a reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import aecodec
+from aecodec.codec import Codec, load_codec
+from aecodec.config import ModelConfig
+from aecodec.errors import ModelError
+from aecodec.networks import Model
+from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
+
+TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
+
+
+def test_the_shipped_model_keeps_its_promises() -> None:
+    card = describe(find("photo"))
+    encode, decode, prior = card.kilo_macs
+    assert encode <= 12
+    assert decode <= 12
+    assert prior <= 3
+    assert card.parameters < 5_000_000
+    assert card.parameters == sum(p.numel() for p in Model(card.config).parameters())
+    assert card.training.minutes >= 60
+    assert card.licence
+    assert find("photo").name == f"photo-{card.id}.safetensors"
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    weights = load_weights(TINY)
+    first = save_weights(tmp_path / "a.safetensors", weights.card, weights.arrays)
+    assert save_weights(tmp_path / "b.safetensors", weights.card, weights.arrays) == first == weights.id
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes() == TINY.read_bytes()
+
+
+def test_names_paths_and_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECODEC_MODELS", str(TINY.parent))
+    assert find("tiny") == find(TINY) == TINY
+    assert TINY in installed()
+    assert find_by_id(load_weights(TINY).id) == TINY
+
+
+def test_a_changed_file_is_loaded_anew(tmp_path: Path) -> None:
+    weights = load_weights(TINY)
+    path = tmp_path / "m.safetensors"
+    save_weights(path, weights.card, weights.arrays)
+    first = load_codec(path)
+    assert load_codec(path) is first
+    save_weights(path, replace(weights.card, name="other"), weights.arrays)
+    assert load_codec(path).card.name == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nowhere", "no model named 'nowhere'; installed: .*photo"), ("a/b.safetensors", "no such weights file")],
+)
+def test_missing_models(name: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        find(name)
+
+
+def damaged(tmp_path: Path, change: object) -> Path:
+    data = bytearray(TINY.read_bytes())
+    assert callable(change)
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(bytes(change(data)))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: b"no weights",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:8] + b"X" + data[9:],
+        lambda data: b"\xff" * 8 + data[8:],
+    ],
+    ids=["empty", "text", "half", "header", "length"],
+)
+def test_damaged_files_name_themselves(tmp_path: Path, change: object) -> None:
+    with pytest.raises(ModelError, match=r"damaged\.safetensors"):
+        load_codec(damaged(tmp_path, change))
+
+
+def test_any_other_weights_are_another_model(tmp_path: Path) -> None:
+    """A bit that changes in the weights changes the id: what was made with them says so."""
+
+    def change(data: bytearray) -> bytearray:
+        data[-100] ^= 1
+        return data
+
+    assert load_weights(damaged(tmp_path, change)).id != load_weights(TINY).id
+
+
+def rewritten(tmp_path: Path, change: object = None, **fields: object) -> Path:
+    arrays: Arrays = load_file(TINY)
+    if change is not None:
+        assert callable(change)
+        change(arrays)
+    card = {k: v for k, v in asdict(load_weights(TINY).card).items() if k != "id"} | {"version": 1} | fields
+    path = tmp_path / "rewritten.safetensors"
+    save_file(arrays, path, {"aecodec": json.dumps(card)})
+    return path
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"version": 2}, {"config": {"channels": 16, "unknown": 1}}, {"training": 3}, {"surprise": 1}],
+    ids=["later version", "unknown shape", "no record", "unknown field"],
+)
+def test_cards_that_are_not_understood(tmp_path: Path, fields: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=r"rewritten\.safetensors"):
+        load_weights(rewritten(tmp_path, **fields))
+
+
+def test_another_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"x": np.zeros(3, np.float32)}, path)
+    with pytest.raises(ModelError, match="not an aecodec weights file"):
+        load_weights(path)
+
+
+def _spoil(name: str, value: float) -> object:
+    def change(arrays: Arrays) -> None:
+        spoilt = arrays[name].copy()
+        spoilt.reshape(-1)[0] = value
+        arrays[name] = spoilt
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.pop("analysis.1.weight"),
+        lambda arrays: arrays.pop("context.0.bias"),
+        lambda arrays: arrays.pop("latent_tables.size"),
+        lambda arrays: arrays.update({"gains.encode": np.zeros((3, 5), np.float32)}),
+        _spoil("analysis.1.weight", np.nan),
+        _spoil("latent_tables.frequencies", 0),
+        _spoil("latent_tables.frequencies", 60000),
+        lambda arrays: arrays.update({"hyper_synthesis.7.scale": np.array([6, 2**31 - 1], np.int32)}),
+    ],
+    ids=["network", "layer", "tables", "shape", "nan", "zero frequency", "sum", "limit"],
+)
+def test_tensors_that_do_not_fit(tmp_path: Path, change: object) -> None:
+    with pytest.raises(ModelError):
+        Codec(load_weights(rewritten(tmp_path, change)))
+
+
+def test_a_config_that_does_not_fit_its_tensors(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="configuration"):
+        Codec(load_weights(rewritten(tmp_path, config=asdict(ModelConfig()))))
+
+
+def test_public_names() -> None:
+    assert len(aecodec.__all__) <= 20
+    for name in aecodec.__all__:
+        assert getattr(aecodec, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = aecodec.nothing
