@@ -11,24 +11,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import SCALE_COUNT, SCALE_MIN, SCALE_STEP
-from aecodec.entropy import TOTAL_BITS, quantize
+from aecodec.config import SCALE_COUNT
 from aecodec.exact import FRACTION_BITS, exact_type
 from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
-from aecodec.networks import LogisticMixture, Model, checkerboard, to_network
+from aecodec.networks import Model, checkerboard, to_network
+from aecodec.training.tables import fitted, gaussian, join, mixture
 from aecodec.weights import Arrays
 
 WEIGHT_BITS = range(12, 7, -1)  # fractional bits of the weights, best first; fewer where that allows float32
 HEADROOM = 4  # activations may grow this much beyond those seen in calibration before they are clamped
-TAIL = 2.0**-TOTAL_BITS  # probability beyond which values are left to the escape
-MAX_RADIUS = 400
 
 Integers = npt.NDArray[np.int64]
 
 
 @torch.no_grad()
 def export(model: Model, calibration: Tensor) -> Arrays:
-    """Arrays of a weights file. ``calibration`` are crops (N, H, W, 3) uint8 that show how large activations get."""
+    """Arrays of a weights file.
+
+    ``calibration`` are crops (N, H, W, 3) uint8 that show how large activations get and how often symbols occur.
+    """
     arrays: Arrays = {}
     for part in ("analysis", "synthesis", "hyper_analysis"):
         for name, parameter in getattr(model, part).named_parameters():
@@ -38,9 +39,9 @@ def export(model: Model, calibration: Tensor) -> Arrays:
     seen = _calibrate(model, calibration)
     arrays |= _exact(model.hyper_synthesis, seen.hyper_synthesis, "hyper_synthesis", HYPER_LIMIT, 0)
     arrays |= _exact(model.context, seen.context, "context", CONTEXT_LIMIT, FRACTION_BITS)
-    arrays |= _join("latent_tables", [_gaussian(i) for i in range(SCALE_COUNT)])
-    arrays |= _join("hyper_tables", _mixture(model.hyper_prior))
-    return arrays
+    arrays |= join("hyper_tables", mixture(model.hyper_prior))
+    arrays |= join("latent_tables", [gaussian(i) for i in range(SCALE_COUNT)])
+    return arrays | join("latent_tables", fitted(model.config, arrays, calibration.numpy()))
 
 
 @dataclass(frozen=True)
@@ -124,41 +125,3 @@ def _quantize(
 
 def _narrow(integers: Integers) -> npt.NDArray[np.generic]:
     return integers.astype(np.int16) if np.abs(integers).max() < 2**15 else integers.astype(np.int32)
-
-
-def _gaussian(index: int) -> tuple[int, npt.NDArray[np.uint32]]:
-    """Minimum and frequencies of the zero-mean Gaussian of a scale index, on integers."""
-    scale = SCALE_MIN * math.exp(index * SCALE_STEP)
-
-    def beyond(x: float) -> float:
-        return 0.5 * math.erfc(x / (scale * math.sqrt(2)))
-
-    radius = 1
-    while radius < MAX_RADIUS and 2 * beyond(radius + 0.5) > TAIL:
-        radius += 1
-    inner = [beyond(k - 0.5) - beyond(k + 0.5) for k in range(radius + 1)]
-    probabilities = np.array([*inner[:0:-1], *inner, 2 * beyond(radius + 0.5)])
-    return -radius, quantize(probabilities)
-
-
-def _mixture(prior: LogisticMixture) -> list[tuple[int, npt.NDArray[np.uint32]]]:
-    """Minimum and frequencies of each channel of the hyper latents."""
-    grid = torch.arange(-MAX_RADIUS, MAX_RADIUS + 1).double()
-    channels = prior.weight.shape[0]
-    mass = prior.double().probability(grid.repeat(channels, 1)[None])[0].numpy()
-    prior.float()
-    tables = []
-    for row in mass:
-        inside = np.flatnonzero(row > TAIL)
-        low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (MAX_RADIUS, MAX_RADIUS)
-        rest = max(0.0, 1 - row[low : high + 1].sum())
-        tables.append((low - MAX_RADIUS, quantize(np.append(row[low : high + 1], rest))))
-    return tables
-
-
-def _join(prefix: str, tables: Sequence[tuple[int, npt.NDArray[np.uint32]]]) -> Arrays:
-    return {
-        f"{prefix}.minimum": np.array([minimum for minimum, _ in tables], np.int32),
-        f"{prefix}.size": np.array([len(frequencies) for _, frequencies in tables], np.int32),
-        f"{prefix}.frequencies": np.concatenate([frequencies for _, frequencies in tables]),
-    }

@@ -1,0 +1,74 @@
+"""What exact integer probabilities cost: bits against those of the float networks they were made of.
+
+    python benchmarks/exactness.py CHECKPOINT TRAINING FOLDER
+
+CHECKPOINT is a training run's ``checkpoint.safetensors``, TRAINING a folder of its pictures (the export looks at some
+of them), FOLDER has pictures to measure, with sides that are multiples of 64.
+Both codings share analysis, gains and rounding. The float side is counted in ideal bits of its own Gaussians and
+densities, the integer side in bytes of real payloads: the difference includes tables, coder and skipped symbols.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aecodec.container import parse
+from aecodec.images import read
+from aecodec.networks import Model, checkerboard, to_network
+from aecodec.training.checkpoint import load_checkpoint
+from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
+from aecodec.training.export import export
+from aecodec.training.objective import gaussian_bits
+from aecodec.training.run import CALIBRATION_CROPS
+from aecodec.training.validation import codec_of
+
+QUALITIES = (1.0, 25.0, 50.0, 75.0, 100.0)
+
+
+@torch.no_grad()
+def float_bits(model: Model, pixels: torch.Tensor, q: float) -> float:
+    """Bits that the float networks give to the rounded latents of pixels (1, H, W, 3) uint8."""
+    y = model.analysis(to_network(pixels)) * model.gains.forward_gain(torch.tensor([q]))
+    z = model.hyper_analysis(y).round()
+    bits = -torch.log2(model.hyper_prior.probability(z).clamp(min=1e-9)).sum()
+    first = model.hyper_synthesis(z)
+    mask = checkerboard(*y.shape[1:])
+    mean, scale = first.chunk(2, 1)
+    known = ((y - mean).round() + mean) * mask
+    mean_2, scale_2 = (first + model.context(torch.cat([first, known], 1))).chunk(2, 1)
+    mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
+    return float(bits + gaussian_bits((y - mean).round(), scale).sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bits of the integer against the float networks.")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("training", type=Path)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    trained, average, _, _ = load_checkpoint(options.checkpoint)
+    trained.load_state_dict(average)
+    paths = find_pictures(options.training)
+    crops = Crops(load_pictures(paths[:: max(1, len(paths) // CALIBRATION_CROPS)]), 256)
+    pictures = [TrainingPicture(path, read(path).pixels) for path in find_pictures(options.folder)]
+    pictures = [picture for picture in pictures if not any(side % 64 for side in picture.pixels.shape[:2])]
+    if not pictures:
+        raise SystemExit(f"exactness.py: {options.folder}: no pictures with sides that are multiples of 64")
+    codec = codec_of(export(trained, torch.from_numpy(crops.batch(0, CALIBRATION_CROPS)[0])), trained.config)
+    print("quality  float bits  integer bits  difference")
+    for quality in QUALITIES:
+        float_total, integer_total = 0.0, 0
+        for picture in pictures:
+            float_total += float_bits(trained, torch.from_numpy(np.array(picture.pixels)[None]), (quality - 1) / 99)
+            contents = parse(codec.encode(picture.pixels, quality))
+            integer_total += 8 * (len(contents.payload) + len(contents.escapes))
+        change = integer_total / float_total - 1
+        print(f"{quality:7.0f} {float_total:11.0f} {integer_total:13d} {change:+10.2%}")
+
+
+if __name__ == "__main__":
+    main()
