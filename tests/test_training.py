@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_coder_keeps_the_bound(crops: Crops, tmp_path: Path) -> None:
-    """Bytes of real files agree with the bits that the float networks promise."""
+    """Real files need no more than the float networks promise: tables fitted to the symbols can only be better."""
     trainer = Trainer(replace(OPTIONS, steps=150), crops, TINY, tmp_path / "c.safetensors")
     advance(trainer, 150)
     model = trainer.averaged_model()
@@ -145,7 +145,7 @@ def test_the_coder_keeps_the_bound(crops: Crops, tmp_path: Path) -> None:
         ]
     codec = codec_of(export(model, torch.from_numpy(crops.batch(0, 16)[0])), TINY)
     bits = 8 * len(codec.encode(pixels[0].numpy(), 1 + 99 * 0.6)) / 448**2
-    assert bits == pytest.approx(np.mean(promised), rel=0.05)
+    assert 0.9 * np.mean(promised) < bits < 1.02 * np.mean(promised)
 
 
 def test_a_widened_model_goes_on_where_it_was(crops: Crops, tmp_path: Path) -> None:
