@@ -23,14 +23,14 @@ class ModelConfig:
     """The shape of a model. Two models of one config have the same tensors."""
 
     channels: int = 160  # C, at 1/8
-    latent_channels: int = 320  # M, at 1/16
+    latent_channels: int = 256  # M, at 1/16
     analysis_blocks: int = 2
     synthesis_blocks: int = 2
     hyper_channels: int = 96
     hyper_width: int = 128
     context_width: int = 160
     lambda_min: float = 0.0005  # of quality 1; rate in bits per pixel, distortion in squared grey levels (0..255)
-    lambda_max: float = 0.6  # of quality 100
+    lambda_max: float = 0.4  # of quality 100
 
 
 def kilo_macs_per_pixel(config: ModelConfig) -> tuple[float, float, float]:

@@ -26,7 +26,6 @@ from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import orthogonalize
 from aecodec.training.run import Job, train_folder
 from aecodec.training.validation import codec_of
-from aecodec.training.widen import widen
 
 TINY = ModelConfig(
     channels=12,
@@ -146,22 +145,6 @@ def test_the_coder_keeps_the_bound(crops: Crops, tmp_path: Path) -> None:
     codec = codec_of(export(model, torch.from_numpy(crops.batch(0, 16)[0])), TINY)
     bits = 8 * len(codec.encode(pixels[0].numpy(), 1 + 99 * 0.6)) / 448**2
     assert 0.9 * np.mean(promised) < bits < 1.02 * np.mean(promised)
-
-
-def test_a_widened_model_goes_on_where_it_was(crops: Crops, tmp_path: Path) -> None:
-    trainer = Trainer(OPTIONS, crops, TINY, tmp_path / "c.safetensors")
-    advance(trainer, 8)
-    old = trainer.averaged_model()
-    pixels, q = (torch.from_numpy(x) for x in crops.batch(1, 4))
-    config = replace(TINY, latent_channels=24)
-    new, average = widen(trainer.model, old, config, pixels)
-    assert new.config.latent_channels == average.config.latent_channels == 24
-    with torch.no_grad():
-        terms = [rate_distortion(m, pixels, q, torch.Generator().manual_seed(0)) for m in (old, average)]
-    assert torch.allclose(terms[0].mse, terms[1].mse, rtol=1e-3)
-    assert (terms[1].bpp > terms[0].bpp).all()  # the new latents say something
-    with pytest.raises(ValueError, match="latent channels"):
-        widen(trainer.model, old, replace(config, channels=24), pixels)
 
 
 def test_muon_makes_matrices_nearly_orthogonal() -> None:
