@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec import images, latents, weights
-from aecodec.config import STRIDE
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
-from aecodec.errors import DecodeError, LimitError, ModelError
+from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
 from aecodec.transform import Floats, Transform
 
@@ -28,7 +27,17 @@ Pixels = npt.NDArray[np.uint8]
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
+A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 SMALL_PICTURE = 128 * 128  # pixels; up to here the lossless fallback is always tried
+
+
+@dataclass(frozen=True)
+class CodedLatents:
+    """The symbols of a batch as bytes, and their checksum."""
+
+    payload: bytes
+    escapes: bytes
+    crc: int
 
 
 class Codec:
@@ -39,7 +48,7 @@ class Codec:
         self.card = model.card
         self.id = model.id
         self._transform = Transform(config, model.arrays)
-        self._prior = latents.load_prior(model.arrays, config.latent_channels, config.hyper_channels)
+        self._prior = latents.load_prior(config, model.arrays)
 
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
@@ -62,14 +71,15 @@ class Codec:
 
         With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
         even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture.
+        Raises ImageError for a colour picture where the model is one of grey pictures.
         """
-        y = self._transform.analyse(_as_colour(picture.pixels))
+        y = self.analyse(picture.pixels[None])
         frame = _frame(picture)
         if target_bytes is None:
             contents = self._encode_latents(y, quality, frame)
         else:
             contents = self._search(y, frame, target_bytes)
-        if _lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
+        if lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
             if len(pack(lossless)) <= len(pack(contents)):
                 contents = lossless
@@ -82,34 +92,64 @@ class Codec:
         """Restore a picture with its alpha and metadata; errors as :meth:`decode`."""
         contents = parse(data, max_pixels)
         header = contents.header
+        if header.count is not None:
+            raise FormatError(A_STACK)
         if header.coding == Coding.LOSSLESS:
             return _decode_lossless(contents)
-        if header.model_id != self.id:
-            raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
-        y = self._decode_latents(contents)
-        pixels = self._transform.synthesise(y, header.height, header.width)
-        return _picture(contents, pixels if header.channels == 3 else _as_grey(pixels))
+        self.check_model(header)
+        coded = CodedLatents(contents.payload, contents.escapes, header.symbols_crc)
+        pixels = self.synthesise(self.read_latents(coded, 1, header), header)
+        return _picture(contents, pixels[0])
 
     def _encode_latents(self, y: Floats, quality: float, frame: Contents) -> Contents:
-        hundredths = _hundredths(quality)
-        gain, _ = self._transform.gains(_position(hundredths))
+        quality_field = hundredths(quality)
+        coded = self.write_latents(y, quality_field)
+        header = replace(frame.header, quality=quality_field, model_id=self.id, symbols_crc=coded.crc)
+        return replace(frame, header=header, payload=coded.payload, escapes=coded.escapes)
+
+    # The steps of coding a batch of pictures of one size, for files of one picture and for stacks.
+
+    def analyse(self, pixels: Pixels) -> Floats:
+        """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
+        grey = pixels.ndim == 3
+        if self.card.config.colours == 1:
+            if not grey:
+                raise ImageError(f"in colour, and the model {self.card.name} is for grey pictures only")
+            return self._transform.analyse(pixels[..., None])
+        return self._transform.analyse(np.repeat(pixels[..., None], 3, axis=-1) if grey else pixels)
+
+    def synthesise(self, y: Floats, header: Header) -> Pixels:
+        """The inverse of :meth:`analyse`, but for what was lost."""
+        pixels = self._transform.synthesise(y, header.height, header.width)
+        if header.channels == 3:
+            if self.card.config.colours == 1:
+                raise FormatError(f"a colour picture, and the model {self.card.name} is for grey ones only")
+            return pixels
+        return _as_grey(pixels) if self.card.config.colours == 3 else pixels[..., 0]
+
+    def write_latents(self, y: Floats, quality_field: int) -> CodedLatents:
+        """Quantise and code latents (N, h, w, M) at a quality in hundredths."""
+        gain, _ = self._transform.gains(_position(quality_field))
         scaled = y * gain
         writer = latents.Writer(self._prior, scaled, self._transform.hyper_analyse(scaled))
-        latents.code(self._prior, writer, *y.shape[:2])
-        payload, escapes = writer.finish()
-        header = replace(frame.header, quality=hundredths, model_id=self.id, symbols_crc=writer.crc)
-        return replace(frame, header=header, payload=payload, escapes=escapes)
+        latents.code(self._prior, writer, *y.shape[:3])
+        return CodedLatents(*writer.finish(), writer.crc)
 
-    def _decode_latents(self, contents: Contents) -> Floats:
-        header = contents.header
+    def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:
+        """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""
         _, inverse = self._transform.gains(_position(header.quality))
-        reader = latents.Reader(self._prior, contents.payload, contents.escapes)
-        scaled = latents.code(self._prior, reader, -(-header.height // STRIDE), -(-header.width // STRIDE))
+        reader = latents.Reader(self._prior, coded.payload, coded.escapes)
+        scaled = latents.code(self._prior, reader, count, *self._transform.grid(header.height, header.width))
         reader.finish()
-        if reader.crc != header.symbols_crc:
+        if reader.crc != coded.crc:
             raise DecodeError("decoded symbols are not those that were encoded")
         scaled *= inverse
         return scaled
+
+    def check_model(self, header: Header) -> None:
+        """Raise ModelError where a file was made with another model."""
+        if header.model_id != self.id:
+            raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
 
     def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
@@ -129,7 +169,8 @@ class Codec:
         return best
 
 
-def _hundredths(quality: float) -> int:
+def hundredths(quality: float) -> int:
+    """A quality as files have it. Raises ValueError outside 1..100."""
     low, high = QUALITY_RANGE
     if not low <= quality <= high:
         raise ValueError(f"quality {quality} is not within {low:g}..{high:g}")
@@ -142,12 +183,8 @@ def _position(hundredths: int) -> float:
     return (hundredths / 100 - low) / (high - low)
 
 
-def _as_colour(pixels: Pixels) -> Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-
-
 def _as_grey(pixels: Pixels) -> Pixels:
-    total = pixels.sum(axis=2, dtype=np.uint16)
+    total = pixels.sum(axis=-1, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
 
 
@@ -176,7 +213,7 @@ def _decode_lossless(contents: Contents) -> Picture:
     return _picture(contents, pixels)
 
 
-def _lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
+def lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
     """Whether trying the lossless coding is worth its time: cheaply estimated on strips of larger pictures."""
     height, width = pixels.shape[:2]
     if height * width <= SMALL_PICTURE:
@@ -209,9 +246,16 @@ def _load_path(path: Path) -> Codec:
 def decode_picture(data: bytes, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
     """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones."""
     contents = parse(data, max_pixels)  # damage first: it is not the model's fault
+    if contents.header.count is not None:
+        raise FormatError(A_STACK)
     if contents.header.coding == Coding.LOSSLESS:
         return _decode_lossless(contents)
-    return _load_path(weights.find_by_id(contents.header.model_id, models)).decode_picture(data, max_pixels)
+    return codec_for(contents.header, models).decode_picture(data, max_pixels)
+
+
+def codec_for(header: Header, models: Sequence[Path] = ()) -> Codec:
+    """The codec of the model that a file names. Raises ModelError where it is not at hand."""
+    return _load_path(weights.find_by_id(header.model_id, models))
 
 
 def encode(array: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] = DEFAULT_MODEL) -> bytes:

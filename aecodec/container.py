@@ -11,13 +11,15 @@ so it has one to five bytes. A CRC-32 is that of zlib, gzip and PNG.
     1        flags
                bit 0      channels: 0 grey, 1 RGB
                bit 1      coding: 0 latents, 1 lossless
-               bits 2..7  reserved, zero
+               bit 2      0 one picture, 1 a stack of pictures of one size
+               bits 3..7  reserved, zero
     1..5     width, a varint, at least 1
     1..5     height, a varint, at least 1
+    1..5     only in a stack: number of pictures, a varint, at least 1
              only where the coding is latents:
     2          quality in hundredths, 100..10000
     8          model id: the first 8 bytes of the SHA-256 of the weights file
-    4          CRC-32 of the decoded symbols
+    4          CRC-32 of the decoded symbols; in a stack, of all of INDEX
              for each section:
     1          tag, 1..255
     1..5       length, a varint
@@ -30,18 +32,24 @@ The file ends there. Tags ascend, so that each section occurs at most once:
     tag        section    content
     ---        -------    -------
     1          PAYLOAD    latents: the coded symbols; lossless: a complete PNG or WebP file of the
-                          picture's size. Required
+                          picture's size, or of all pictures of a stack below each other. Required
     2          ESCAPES    the symbols outside the model's tables; only where the coding is latents
     3          ALPHA      the alpha channel: a complete grey PNG file of the picture's size
     4          ICC        colour profile, verbatim
     5          EXIF       Exif metadata, verbatim
     6          XMP        XMP metadata, verbatim
-    7..127     critical   for later use; a reader that does not know one refuses the file
+    7          INDEX      where the chunks of a stack are, see below; required in a stack of latents,
+                          and only there
+    8..127     critical   for later use; a reader that does not know one refuses the file
     128..255   ancillary  for later use; a reader that does not know one skips it
 
-Sections 2 to 6 are left out where they are empty. Samples have 8 bits; without ALPHA the picture is opaque. The model
+Sections 2 to 7 are left out where they are empty. Samples have 8 bits; without ALPHA the picture is opaque. The model
 id names the model that the file was made with and has to be decoded with. What PAYLOAD, ESCAPES and the CRC-32 of the
 symbols mean is specified where they are made: aecodec/codec.py, aecodec/latents.py and aecodec/entropy.py.
+
+A stack is coded in chunks of pictures, which are decoded by themselves. INDEX is the number of pictures in a chunk, a
+varint of at least 1 (the last chunk may have fewer), then for each chunk the bytes that it has in PAYLOAD and in
+ESCAPES, two varints, and the CRC-32 of its symbols. A stack has no ALPHA.
 
 A reader refuses every file that breaks one of these rules. It looks at the version before anything that follows it,
 and trusts no number before the last CRC-32 is found right: the magic shows damage by text conversions (a high bit,
@@ -70,14 +78,14 @@ VARINT_BYTES = 5
 QUALITY_RANGE = (100, 10_000)  # hundredths
 MODEL_ID_BYTES = 8
 CRC_BYTES = 4
-HEADER_BYTES = 32  # the longest: so much of a file is enough for parse_header
+HEADER_BYTES = 37  # the longest: so much of a file is enough for parse_header
 FIRST_ANCILLARY = 128
 
 MAX_PIXELS = 178_956_970  # above it Pillow, too, takes a picture for a decompression bomb
 CELL = 16  # pixels; pictures are processed in whole cells of 16 x 16
 NEGLIGIBLE_PIXELS = 2**20  # padding up to here is no reason to refuse a picture
 
-_FLAG_RGB, _FLAG_LOSSLESS = 1, 2
+_FLAG_RGB, _FLAG_LOSSLESS, _FLAG_STACK = 1, 2, 4
 _LATENTS_FIELDS = struct.Struct(f"<H{MODEL_ID_BYTES}sI")  # quality, model id, CRC-32 of the symbols
 _TEXT_DAMAGE = {
     b"\x89AEC\n": "CR LF became LF",
@@ -105,6 +113,7 @@ class Tag(IntEnum):
     ICC = 4
     EXIF = 5
     XMP = 6
+    INDEX = 7
 
 
 _KNOWN = frozenset(Tag)
@@ -112,7 +121,7 @@ _KNOWN = frozenset(Tag)
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself; the last three fields only where the coding is latents."""
+    """What a file says about itself; quality, model id and checksum only where the coding is latents."""
 
     width: int
     height: int
@@ -121,6 +130,7 @@ class Header:
     quality: int = 0  # hundredths
     model_id: bytes = b""
     symbols_crc: int = 0
+    count: int | None = None  # of the pictures of a stack
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,7 @@ class Contents:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    index: bytes | None = None
 
 
 def pack(contents: Contents) -> bytes:
@@ -146,21 +157,25 @@ def pack(contents: Contents) -> bytes:
         Tag.ICC: contents.icc,
         Tag.EXIF: contents.exif,
         Tag.XMP: contents.xmp,
+        Tag.INDEX: contents.index,
     }
     sections = {tag: body or b"" for tag, body in bodies.items() if body or tag == Tag.PAYLOAD}
     _validate_header(header, ValueError)
     _validate_sections(header, sections, ValueError)
     flags = _FLAG_RGB * (header.channels == 3) | _FLAG_LOSSLESS * (header.coding == Coding.LOSSLESS)
+    flags |= _FLAG_STACK * (header.count is not None)
 
     data = bytearray(MAGIC)
     data += bytes([VERSION, flags])
-    data += _varint(header.width)
-    data += _varint(header.height)
+    data += varint(header.width)
+    data += varint(header.height)
+    if header.count is not None:
+        data += varint(header.count)
     if header.coding == Coding.LATENTS:
         data += _LATENTS_FIELDS.pack(header.quality, header.model_id, header.symbols_crc)
     for tag, body in sections.items():
         data.append(tag)
-        data += _varint(len(body))
+        data += varint(len(body))
         data += body
     data.append(Tag.END)
     data += zlib.crc32(data).to_bytes(CRC_BYTES, "little")
@@ -185,7 +200,7 @@ def parse(data: bytes, max_pixels: int | None = MAX_PIXELS) -> Contents:
         raise ChecksumError(f"the file is damaged: its checksum is {stored:08x}, that of its bytes {computed:08x}")
     if reader.remaining:
         raise FormatError(f"{reader.remaining} bytes follow the end of the file, which is at byte {reader.position}")
-    check_pixels(header.width, header.height, max_pixels)
+    check_pixels(header.width, header.height, max_pixels, header.count)
     return Contents(
         header,
         payload=sections[Tag.PAYLOAD],
@@ -194,6 +209,7 @@ def parse(data: bytes, max_pixels: int | None = MAX_PIXELS) -> Contents:
         icc=sections.get(Tag.ICC),
         exif=sections.get(Tag.EXIF),
         xmp=sections.get(Tag.XMP),
+        index=sections.get(Tag.INDEX),
     )
 
 
@@ -214,19 +230,20 @@ def intact(data: bytes) -> bool:
     return data[-CRC_BYTES:] == zlib.crc32(memoryview(data)[:-CRC_BYTES]).to_bytes(CRC_BYTES, "little")
 
 
-def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
-    """Raise LimitError for a picture of more than ``max_pixels``; None is no limit.
+def check_pixels(width: int, height: int, max_pixels: int | None, count: int | None = None) -> None:
+    """Raise LimitError for a picture, or a stack of ``count``, of more than ``max_pixels``; None is no limit.
 
     Work is done on whole cells, which make 16 x 100000000 pixels of a picture of 1 x 100000000. So the limit is also
     one of the pixels in whole cells, unless these are so few (NEGLIGIBLE_PIXELS) that they cannot matter.
     """
     if max_pixels is None:
         return
-    pixels = width * height
-    padded = (-(-width // CELL) * CELL) * (-(-height // CELL) * CELL)
+    pixels = width * height * (count or 1)
+    padded = (-(-width // CELL) * CELL) * (-(-height // CELL) * CELL) * (count or 1)
+    what = "a picture" if count is None else f"a stack of {count} pictures"
     if pixels > max_pixels or padded > max(max_pixels, NEGLIGIBLE_PIXELS):
         raise LimitError(
-            f"a picture of {width} x {height} pixels needs a limit of {padded} pixels (it is processed in cells of "
+            f"{what} of {width} x {height} pixels needs a limit of {padded} pixels (it is processed in cells of "
             f"{CELL} x {CELL}), the limit in force is {max_pixels}; max_pixels (--max-pixels) raises it"
         )
 
@@ -236,6 +253,8 @@ def _validate_header(header: Header, error: type[Exception]) -> None:
     for name, size in (("width", header.width), ("height", header.height)):
         if not 1 <= size <= MAX_VARINT:
             raise error(f"{name} {size} is not within 1..{MAX_VARINT}")
+    if header.count is not None and not 1 <= header.count <= MAX_VARINT:
+        raise error(f"{header.count} pictures, not within 1..{MAX_VARINT}")
     if header.channels not in (1, 3):
         raise error(f"{header.channels} channels, neither 1 nor 3")
     if header.coding == Coding.LOSSLESS:
@@ -257,6 +276,10 @@ def _validate_sections(header: Header, sections: Mapping[int, bytes], error: typ
         raise error(f"{_name(Tag.PAYLOAD)} is missing")
     if Tag.ESCAPES in sections and header.coding == Coding.LOSSLESS:
         raise error(f"{_name(Tag.ESCAPES)} in a lossless file")
+    if (Tag.INDEX in sections) != (header.count is not None and header.coding == Coding.LATENTS):
+        raise error(f"{_name(Tag.INDEX)} belongs to stacks of latents, and only there")
+    if Tag.ALPHA in sections and header.count is not None:
+        raise error(f"{_name(Tag.ALPHA)} in a stack")
     for tag, body in sections.items():
         if tag not in _KNOWN and tag < FIRST_ANCILLARY:
             raise UnsupportedVersion(f"unknown critical section {tag}: the file needs a later aecodec")
@@ -266,18 +289,20 @@ def _validate_sections(header: Header, sections: Mapping[int, bytes], error: typ
             raise error(f"{_name(tag)} has {len(body)} bytes, more than {MAX_VARINT}")
 
 
-class _Reader:
-    """Takes bytes from the front of a file, and says what was wanted where they do not suffice."""
+class Reader:
+    """Takes bytes from the front of a file or section, and says what was wanted where they do not suffice."""
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, position: int = 0) -> None:
         self.data = data
         self.position = position
 
     @property
     def remaining(self) -> int:
+        """Bytes."""
         return len(self.data) - self.position
 
     def take(self, count: int, what: str) -> bytes:
+        """The next bytes. Raises TruncatedError."""
         if count > self.remaining:
             raise TruncatedError(
                 f"the file is truncated or damaged: {what} at byte {self.position} needs {count} bytes, "
@@ -287,10 +312,11 @@ class _Reader:
         return self.data[self.position - count : self.position]
 
     def integer(self, count: int, what: str) -> int:
+        """The next bytes as a little-endian number."""
         return int.from_bytes(self.take(count, what), "little")
 
     def varint(self, what: str) -> int:
-        """The inverse of :func:`_varint`."""
+        """The inverse of :func:`varint`."""
         value = 0
         for index in range(VARINT_BYTES):
             byte = self.integer(1, what)
@@ -302,7 +328,8 @@ class _Reader:
         raise FormatError(f"{what} before byte {self.position} is longer than its value needs or above {MAX_VARINT}")
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A number 0..MAX_VARINT as the format has it."""
     data = bytearray()
     while value >= 0x80:
         data.append(value & 0x7F | 0x80)
@@ -311,7 +338,7 @@ def _varint(value: int) -> bytes:
     return bytes(data)
 
 
-def _open(data: bytes) -> _Reader:
+def _open(data: bytes) -> Reader:
     """A reader of what follows the version."""
     if not data.startswith(MAGIC):
         if MAGIC.startswith(data):
@@ -320,7 +347,7 @@ def _open(data: bytes) -> _Reader:
             if data.startswith(damaged):
                 raise FormatError(f"damaged by a transfer or conversion as text: {cause}")
         raise FormatError(f"not an aecodec file: it starts with {data[: len(MAGIC)].hex(' ')}, not {MAGIC.hex(' ')}")
-    reader = _Reader(data, len(MAGIC))
+    reader = Reader(data, len(MAGIC))
     version = reader.integer(1, "the version")
     if version != VERSION:
         raise UnsupportedVersion(
@@ -329,23 +356,24 @@ def _open(data: bytes) -> _Reader:
     return reader
 
 
-def _read_header(reader: _Reader) -> Header:
+def _read_header(reader: Reader) -> Header:
     flags = reader.integer(1, "the flags")
-    if flags & ~(_FLAG_RGB | _FLAG_LOSSLESS):
+    if flags & ~(_FLAG_RGB | _FLAG_LOSSLESS | _FLAG_STACK):
         raise FormatError(f"reserved bits are set in the flags {flags:08b}")
     width = reader.varint("the width")
     height = reader.varint("the height")
+    count = reader.varint("the number of pictures") if flags & _FLAG_STACK else None
     channels = 3 if flags & _FLAG_RGB else 1
     if flags & _FLAG_LOSSLESS:
-        header = Header(width, height, channels, Coding.LOSSLESS)
+        header = Header(width, height, channels, Coding.LOSSLESS, count=count)
     else:
-        fields = _LATENTS_FIELDS.unpack(reader.take(_LATENTS_FIELDS.size, "the header"))
-        header = Header(width, height, channels, Coding.LATENTS, *fields)
+        quality, model_id, crc = _LATENTS_FIELDS.unpack(reader.take(_LATENTS_FIELDS.size, "the header"))
+        header = Header(width, height, channels, Coding.LATENTS, quality, model_id, crc, count)
     _validate_header(header, FormatError)
     return header
 
 
-def _read_sections(reader: _Reader) -> dict[int, bytes]:
+def _read_sections(reader: Reader) -> dict[int, bytes]:
     """All sections up to the end tag, unknown ones included."""
     sections: dict[int, bytes] = {}
     last = 0

@@ -46,7 +46,7 @@ def exact_type(weight: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], limit
 
 @dataclass(frozen=True)
 class Dense:
-    """1x1 convolution: (h, w, inputs) to (h, w, outputs)."""
+    """1x1 convolution: (..., h, w, inputs) to (..., h, w, outputs)."""
 
     weight: Array
     bias: Array
@@ -54,15 +54,14 @@ class Dense:
     limit: int
 
     def __call__(self, x: Array) -> Array:
-        height, width, channels = x.shape
-        total = x.reshape(-1, channels).astype(self.weight.dtype, copy=False) @ self.weight
+        total = x.reshape(-1, x.shape[-1]).astype(self.weight.dtype, copy=False) @ self.weight
         total += self.bias
-        return _rescale(total, self.shift, self.limit).reshape(height, width, -1)
+        return _rescale(total, self.shift, self.limit).reshape(*x.shape[:-1], -1)
 
 
 @dataclass(frozen=True)
 class Depthwise:
-    """3x3 convolution of each channel by itself, zeros around: (h, w, channels) to the same shape."""
+    """3x3 convolution of each channel by itself, zeros around: (..., h, w, channels) to the same shape."""
 
     weight: Array  # (9, channels)
     bias: Array
@@ -70,15 +69,15 @@ class Depthwise:
     limit: int
 
     def __call__(self, x: Array) -> Array:
-        height, width, channels = x.shape
-        padded = np.zeros((height + 2, width + 2, channels), self.weight.dtype)
-        padded[1:-1, 1:-1] = x
-        total = np.empty((height, width, channels), self.weight.dtype)
+        *batch, height, width, channels = x.shape
+        padded = np.zeros((*batch, height + 2, width + 2, channels), self.weight.dtype)
+        padded[..., 1:-1, 1:-1, :] = x
+        total = np.empty(x.shape, self.weight.dtype)
         total[:] = self.bias
         product = np.empty_like(total)
         for tap, weight in enumerate(self.weight):
             row, column = divmod(tap, 3)
-            np.multiply(padded[row : row + height, column : column + width], weight, out=product)
+            np.multiply(padded[..., row : row + height, column : column + width, :], weight, out=product)
             total += product
         return _rescale(total, self.shift, self.limit)
 
@@ -95,12 +94,12 @@ class Leaky:
 
 @dataclass(frozen=True)
 class Shuffle:
-    """Depth to space by 2: (h, w, 4 c) to (2 h, 2 w, c); channels of the input ordered (row, column, c)."""
+    """Depth to space by 2: (..., h, w, 4 c) to (..., 2 h, 2 w, c); input channels ordered (row, column, c)."""
 
     def __call__(self, x: Array) -> Array:
-        height, width, channels = x.shape
-        cells = x.reshape(height, width, 2, 2, channels // 4).transpose(0, 2, 1, 3, 4)
-        return cells.reshape(2 * height, 2 * width, channels // 4)
+        *batch, height, width, channels = x.shape
+        cells = x.reshape(*batch, height, width, 2, 2, channels // 4).swapaxes(-4, -3)
+        return cells.reshape(*batch, 2 * height, 2 * width, channels // 4)
 
 
 Layer = Dense | Depthwise | Leaky | Shuffle

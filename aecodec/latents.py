@@ -5,12 +5,13 @@ writes given symbols or reads them. So the two cannot drift apart.
 
 Order of the symbols:
 
-1. the hyper latents (rows, columns, channels), each with the table of its channel;
+1. the hyper latents (pictures, rows, columns, channels), each with the table of its channel; a file of one picture has
+   a batch of one;
 2. the latents in tiles of 64 x 64 positions, left to right and top to bottom; a tile knows nothing of the others.
    From the tile's hyper latents the hyper synthesis computes means and scale indices. Of each tile first one half,
    then, with probabilities corrected by the context network, the other. At positions whose row + column (within the
    tile) is even the first half is the first half of the channels, elsewhere it is the second. Order within a half:
-   rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
+   pictures, rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
 
 A latent is symbol + mean; means are multiples of 2^-6.
 """
@@ -26,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec import exact
-from aecodec.config import HYPER_STRIDE, INDEX_UNIT, SCALE_COUNT
+from aecodec.config import INDEX_UNIT, SCALE_COUNT, SharedConfig
 from aecodec.entropy import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, Table
 from aecodec.errors import ModelError
 from aecodec.exact import FRACTION_BITS
@@ -34,13 +35,10 @@ from aecodec.weights import Arrays
 
 Floats = npt.NDArray[np.float32]
 
-TILE = 64  # latents; 1024 pixels
+TILE = 64  # latents
 HYPER_LIMIT = 2**7  # of hyper latents, as the hyper synthesis sees them
 LATENT_LIMIT = 2**11  # of latents, as the context network sees them
 CONTEXT_LIMIT = LATENT_LIMIT << FRACTION_BITS
-
-HYPER_SYNTHESIS = ("dense", "shuffle", "leaky", "dense", "shuffle", "leaky", "depthwise", "dense")
-CONTEXT = ("dense", "leaky", "depthwise", "dense", "leaky", "dense")
 
 _ONE = 2**FRACTION_BITS
 _INDEX_SHIFT = FRACTION_BITS - (INDEX_UNIT.bit_length() - 1)  # from parameters (index / 8) to scale indices
@@ -52,25 +50,27 @@ class Prior:
 
     channels: int  # of the latents
     hyper_channels: int
+    hyper_stride: int  # latents per hyper latent
     hyper_synthesis: tuple[exact.Layer, ...]
     context: tuple[exact.Layer, ...]
     latent_tables: tuple[Table, ...]
     hyper_tables: tuple[Table, ...]
 
 
-def load_prior(arrays: Arrays, channels: int, hyper_channels: int) -> Prior:
+def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
     """The prior of a weights file. Raises ModelError where its tensors do not fit together."""
     try:
-        limit = int(arrays[f"hyper_synthesis.{len(HYPER_SYNTHESIS) - 1}.scale"][1])
+        limit = int(arrays[f"hyper_synthesis.{len(config.HYPER_SYNTHESIS) - 1}.scale"][1])
         if limit > CONTEXT_LIMIT:
             raise ModelError(f"parameters up to {limit} are too large for the context network")
         return Prior(
-            channels,
-            hyper_channels,
-            exact.build(HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
-            exact.build(CONTEXT, arrays, "context", CONTEXT_LIMIT),
+            config.latent_channels,
+            config.hyper_channels,
+            config.hyper_stride,
+            exact.build(config.HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
+            exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT),
             _tables(arrays, "latent_tables", SCALE_COUNT),
-            _tables(arrays, "hyper_tables", hyper_channels),
+            _tables(arrays, "hyper_tables", config.hyper_channels),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise ModelError(f"weights do not fit their configuration ({error})") from error
@@ -88,12 +88,12 @@ def _tables(arrays: Arrays, prefix: str, count: int) -> tuple[Table, ...]:
 class Side(Protocol):
     """The encoder's or the decoder's half of the conversation."""
 
-    def hyper(self, height: int, width: int) -> Symbols:
-        """Hyper latents (height, width, Z)."""
+    def hyper(self, count: int, height: int, width: int) -> Symbols:
+        """Hyper latents (count, height, width, Z)."""
         ...
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
-        """Symbols (h, w, M / 2) of one half of a tile, zero where ``index`` is zero."""
+        """Symbols (n, h, w, M / 2) of one half of a tile, zero where ``index`` is zero."""
         ...
 
 
@@ -113,17 +113,17 @@ class Tile:
         return np.asarray((rows + columns) % 2 == 1)
 
     def of(self, grid: Floats) -> Floats:
-        """This window of a grid (rows, columns, channels), as a view."""
-        return grid[self.top : self.top + self.height, self.left : self.left + self.width]
+        """This window of grids (n, rows, columns, channels), as a view."""
+        return grid[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
     def pick(self, x: exact.Array, first: bool) -> exact.Array:
-        """One half (h, w, M / 2) of the checkerboard of ``x`` (h, w, M)."""
-        low, high = np.split(x, 2, axis=2)
+        """One half (n, h, w, M / 2) of the checkerboard of ``x`` (n, h, w, M)."""
+        low, high = np.split(x, 2, axis=-1)
         return np.where(self.odd == first, high, low)
 
     def unite(self, first: exact.Array, second: exact.Array) -> exact.Array:
         """The inverse of :meth:`pick`."""
-        return np.concatenate([np.where(self.odd, second, first), np.where(self.odd, first, second)], axis=2)
+        return np.concatenate([np.where(self.odd, second, first), np.where(self.odd, first, second)], axis=-1)
 
 
 def tiles(height: int, width: int) -> Iterator[Tile]:
@@ -133,11 +133,11 @@ def tiles(height: int, width: int) -> Iterator[Tile]:
             yield Tile(top, left, min(TILE, height - top), min(TILE, width - left))
 
 
-def code(prior: Prior, side: Side, height: int, width: int) -> Floats:
-    """Write or read the latents of a grid; what the decoder knows of them, (height, width, M)."""
-    z = side.hyper(-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
+def code(prior: Prior, side: Side, count: int, height: int, width: int) -> Floats:
+    """Write or read the latents of ``count`` grids; what the decoder knows of them, (count, height, width, M)."""
+    z = side.hyper(count, -(-height // prior.hyper_stride), -(-width // prior.hyper_stride))
     z = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT)
-    result = np.empty((height, width, prior.channels), np.float32)
+    result = np.empty((count, height, width, prior.channels), np.float32)
     for tile in tiles(height, width):
         tile.of(result)[:] = _code_tile(prior, side, z, tile)
     return result
@@ -145,43 +145,44 @@ def code(prior: Prior, side: Side, height: int, width: int) -> Floats:
 
 def _code_tile(prior: Prior, side: Side, z: Symbols, tile: Tile) -> Floats:
     rows, columns = (
-        slice(start // HYPER_STRIDE, -(-(start + size) // HYPER_STRIDE))
+        slice(start // prior.hyper_stride, -(-(start + size) // prior.hyper_stride))
         for start, size in ((tile.top, tile.height), (tile.left, tile.width))
     )
-    parameters = exact.run(prior.hyper_synthesis, z[rows, columns].astype(np.float32))
-    parameters = parameters[: tile.height, : tile.width]
+    parameters = exact.run(prior.hyper_synthesis, z[:, rows, columns].astype(np.float32))
+    parameters = parameters[:, : tile.height, : tile.width]
     first = _code_half(side, tile, True, parameters)
 
     known = np.clip(first * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT)
     seen = tile.unite(known, np.zeros_like(known))
-    correction = exact.run(prior.context, np.concatenate([parameters, seen], axis=2))
+    correction = exact.run(prior.context, np.concatenate([parameters, seen], axis=-1))
     second = _code_half(side, tile, False, parameters + correction)
     return np.asarray(tile.unite(first, second), np.float32)
 
 
 def _code_half(side: Side, tile: Tile, first: bool, parameters: exact.Array) -> Floats:
-    mean, scale = (tile.pick(x, first) for x in np.split(parameters, 2, axis=2))
+    mean, scale = (tile.pick(x, first) for x in np.split(parameters, 2, axis=-1))
     index = np.clip(np.floor((scale + 2 ** (_INDEX_SHIFT - 1)) * 2.0**-_INDEX_SHIFT), 0, SCALE_COUNT - 1)
     mean = (mean * (1 / _ONE)).astype(np.float32, copy=False)
     symbols = side.half(tile, first, mean, index.astype(np.uint8))
     return np.asarray(mean + symbols, np.float32)
 
 
-def _channels(height: int, width: int, count: int) -> Indexes:
-    return np.tile(np.arange(count, dtype=np.uint8), height * width)
+def _channels(positions: int, channels: int) -> Indexes:
+    return np.tile(np.arange(channels, dtype=np.uint8), positions)
 
 
 class Writer:
-    """The encoder's side: rounds the latents it was given and encodes them."""
+    """The encoder's side: rounds the latents (n, h, w, M) and hyper latents it was given and encodes them."""
 
     def __init__(self, prior: Prior, y: Floats, z: Floats) -> None:
         self._prior, self._y, self._z = prior, y, z
         self._encoder = SymbolEncoder()
         self.crc = 0
 
-    def hyper(self, height: int, width: int) -> Symbols:
+    def hyper(self, count: int, height: int, width: int) -> Symbols:
         symbols = _round(self._z)
-        self._write(symbols.ravel(), _channels(height, width, self._prior.hyper_channels), self._prior.hyper_tables)
+        indexes = _channels(count * height * width, self._prior.hyper_channels)
+        self._write(symbols.ravel(), indexes, self._prior.hyper_tables)
         return symbols
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
@@ -207,9 +208,9 @@ class Reader:
         self._decoder = SymbolDecoder(payload, escapes)
         self.crc = 0
 
-    def hyper(self, height: int, width: int) -> Symbols:
-        symbols = self._read(_channels(height, width, self._prior.hyper_channels), self._prior.hyper_tables)
-        return symbols.reshape(height, width, -1)
+    def hyper(self, count: int, height: int, width: int) -> Symbols:
+        indexes = _channels(count * height * width, self._prior.hyper_channels)
+        return self._read(indexes, self._prior.hyper_tables).reshape(count, height, width, -1)
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0

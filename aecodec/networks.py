@@ -1,25 +1,7 @@
-"""The float networks: what an image becomes, and what the decoder makes of it.
+"""All trainable parts of a model together: the networks of its architecture, gains and the prior of the hyper latents.
 
-::
-
-     x (3, H, W)                                                          x^ (3, H, W)
-     |  PixelUnshuffle(8)                                                 ^  PixelShuffle(8)
-     |  1x1 to C                            1/8                           |  1x1 to 192
-     |  Block(C) x analysis_blocks          1/8        Block(C) x synthesis_blocks
-     |  2x2, stride 2, to M                 1/16                          |  1x1 to 4 C, PixelShuffle(2)
-     |  Block(M)                            1/16                          |  Block(M)
-     v                                                                    |
-     y (M, H/16, W/16) -> * gain(q) -> round(y - mean) -> + mean -> / gain'(q)
-     |                                   ^ mean, index     | first half of the checkerboard
-     v                                   |                 v
-     hyper analysis -> z (1/64) -> round -> hyper synthesis -> context -> second half
-
-Everything runs at 1/8 and 1/16 of the resolution: speed follows the size of the activations rather than the number of
-multiplications (DCVC-RT, Jia et al., CVPR 2025). Mean and scale from a hyperprior: Minnen, Ballé, Toderici, NeurIPS
-2018. Checkerboard context: He et al., CVPR 2021. Channel gains for every rate in one model: Cui et al., CVPR 2021.
-
-The two networks that decide probabilities, hyper synthesis and context, are built of the few layers that
-:mod:`aecodec.exact` can evaluate on integers; after training only those integer versions are used.
+Mean and scale from a hyperprior: Minnen, Ballé, Toderici, NeurIPS 2018. Channel gains for every rate in one model: Cui
+et al., CVPR 2021.
 """
 
 from __future__ import annotations
@@ -29,86 +11,37 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from aecodec.config import GAIN_KNOTS, PATCH, ModelConfig
+from aecodec import convolutional, fully_connected
+from aecodec.config import GAIN_KNOTS, FullyConnectedConfig, ModelConfig, SharedConfig
 
 Part = TypeVar("Part", bound=nn.Module)
 
 
-class Block(nn.Module):
-    """Residual pair: depthwise-separable 3x3, then a 1x1 feed-forward. (N, C, H, W) to the same shape."""
+class Networks(nn.Module):
+    """The networks of one architecture.
 
-    def __init__(self, channels: int) -> None:
+    ``analysis``: pixels (N, colours, H, W) in -2..2, H and W multiples of the stride, to latents (N, M, h, w).
+    ``synthesis``: its mirror image. ``hyper_analysis``: scaled latents to hyper latents (N, Z, ...).
+    ``hyper_synthesis``: rounded hyper latents to parameters (N, 2M, ...): means, then scale indices / 8.
+    ``context``: parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w).
+    """
+
+    def __init__(self, config: SharedConfig) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(channels, channels, 1)
-        self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.leave = nn.Conv2d(channels, channels, 1)
-        self.widen = nn.Conv2d(channels, 2 * channels, 1)
-        self.narrow = nn.Conv2d(2 * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), 0.1)))
-        result: Tensor = x + self.narrow(F.leaky_relu(self.widen(x), 0.1))
-        return result
-
-
-def analysis(c: ModelConfig) -> nn.Sequential:
-    """Pixels (N, 3, H, W) in -2..2, H and W multiples of 16, to latents (N, M, H/16, W/16)."""
-    return nn.Sequential(
-        nn.PixelUnshuffle(PATCH),
-        nn.Conv2d(3 * PATCH**2, c.channels, 1),
-        *(Block(c.channels) for _ in range(c.analysis_blocks)),
-        nn.Conv2d(c.channels, c.latent_channels, 2, stride=2),
-        Block(c.latent_channels),
-    )
-
-
-def synthesis(c: ModelConfig) -> nn.Sequential:
-    """Latents (N, M, h, w) to pixels (N, 3, 16 h, 16 w) in about -2..2. The mirror image of :func:`analysis`."""
-    return nn.Sequential(
-        Block(c.latent_channels),
-        nn.Conv2d(c.latent_channels, 4 * c.channels, 1),
-        nn.PixelShuffle(2),
-        *(Block(c.channels) for _ in range(c.synthesis_blocks)),
-        nn.Conv2d(c.channels, 3 * PATCH**2, 1),
-        nn.PixelShuffle(PATCH),
-    )
-
-
-def hyper_analysis(c: ModelConfig) -> nn.Sequential:
-    """Scaled latents (N, M, h, w) to hyper latents (N, Z, ceil(h/4), ceil(w/4))."""
-    return nn.Sequential(
-        nn.Conv2d(c.latent_channels, c.hyper_channels, 3, stride=2, padding=1),
-        nn.LeakyReLU(0.1),
-        nn.Conv2d(c.hyper_channels, c.hyper_channels, 3, stride=2, padding=1),
-    )
-
-
-def hyper_synthesis(c: ModelConfig) -> nn.Sequential:
-    """Rounded hyper latents (N, Z, h, w) to parameters (N, 2M, 4h, 4w): means, then scale indices / 8."""
-    return nn.Sequential(
-        nn.Conv2d(c.hyper_channels, 4 * c.hyper_width, 1),
-        nn.PixelShuffle(2),
-        nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.hyper_width, 4 * c.hyper_width, 1),
-        nn.PixelShuffle(2),
-        nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.hyper_width, c.hyper_width, 3, padding=1, groups=c.hyper_width),
-        nn.Conv2d(c.hyper_width, 2 * c.latent_channels, 1),
-    )
-
-
-def context(c: ModelConfig) -> nn.Sequential:
-    """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
-    return nn.Sequential(
-        nn.Conv2d(3 * c.latent_channels, c.context_width, 1),
-        nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.context_width, c.context_width, 3, padding=1, groups=c.context_width),
-        nn.Conv2d(c.context_width, c.context_width, 1),
-        nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.context_width, 2 * c.latent_channels, 1),
-    )
+        if isinstance(config, FullyConnectedConfig):
+            self.analysis = fully_connected.analysis(config)
+            self.synthesis = fully_connected.synthesis(config)
+            self.hyper_analysis = fully_connected.hyper_analysis(config)
+            self.hyper_synthesis = fully_connected.hyper_synthesis(config)
+            self.context = fully_connected.context(config)
+        else:
+            assert isinstance(config, ModelConfig)
+            self.analysis = convolutional.analysis(config)
+            self.synthesis = convolutional.synthesis(config)
+            self.hyper_analysis = convolutional.hyper_analysis(config)
+            self.hyper_synthesis = convolutional.hyper_synthesis(config)
+            self.context = convolutional.context(config)
 
 
 def checkerboard(channels: int, height: int, width: int) -> Tensor:
@@ -122,7 +55,7 @@ def checkerboard(channels: int, height: int, width: int) -> Tensor:
 class Gains(nn.Module):
     """Per-channel factors on the latents, log-linear in the quality between three learned knots."""
 
-    def __init__(self, c: ModelConfig) -> None:
+    def __init__(self, c: SharedConfig) -> None:
         super().__init__()
         # The high-rate optimum of a uniform quantiser: step^2 = 6 / (ln 2 * rate slope), see docs/training.md.
         ends = [0.5 * math.log(677 * value / 4.33) for value in (c.lambda_min, c.lambda_max)]
@@ -170,17 +103,12 @@ class LogisticMixture(nn.Module):
         return self.cdf(x + 0.5) - self.cdf(x - 0.5)
 
 
-class Model(nn.Module):
+class Model(Networks):
     """All trainable parts together. Training runs them in float; a codec is exported from the result."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
+    def __init__(self, config: SharedConfig) -> None:
+        super().__init__(config)
         self.config = config
-        self.analysis = analysis(config)
-        self.synthesis = synthesis(config)
-        self.hyper_analysis = hyper_analysis(config)
-        self.hyper_synthesis = hyper_synthesis(config)
-        self.context = context(config)
         self.gains = Gains(config)
         self.hyper_prior = LogisticMixture(config.hyper_channels)
 
@@ -194,11 +122,11 @@ def channels_last(module: Part) -> Part:
 
 
 def to_network(pixels: Tensor) -> Tensor:
-    """uint8 pixels (N, H, W, 3) to network input (N, 3, H, W), channels last in memory."""
+    """uint8 pixels (N, H, W, C) to network input (N, C, H, W), channels last in memory."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) * 4
 
 
 def from_network(x: Tensor) -> Tensor:
-    """Network output (N, 3, H, W) to uint8 pixels (N, H, W, 3)."""
+    """Network output (N, C, H, W) to uint8 pixels (N, H, W, C)."""
     pixels = (x / 4 + 0.5).mul_(255).round_().clamp_(0, 255)
     return pixels.to(torch.uint8).permute(0, 2, 3, 1)

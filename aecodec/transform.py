@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import STRIDE, ModelConfig
+from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig
 from aecodec.errors import ModelError
-from aecodec.networks import Gains, analysis, channels_last, from_network, hyper_analysis, synthesis, to_network
+from aecodec.networks import Gains, Networks, channels_last, from_network, to_network
 from aecodec.weights import Arrays
 
 Pixels = npt.NDArray[np.uint8]
@@ -25,7 +25,8 @@ Floats = npt.NDArray[np.float32]
 
 Part = TypeVar("Part", bound=nn.Module)
 
-WINDOW = 64  # latents; pictures up to 1024 x 1024 are done in one piece
+WINDOW = 64  # latents; convolutional networks do pictures up to 1024 x 1024 in one piece
+PIECE = 2**20  # pixels; so many of a batch of small pictures are done at once
 
 
 @dataclass(frozen=True)
@@ -67,43 +68,52 @@ def windows(height: int, width: int, halo: int) -> Iterator[Window]:
 class Transform:
     """The float networks of one model, ready to run; immutable."""
 
-    def __init__(self, config: ModelConfig, arrays: Arrays) -> None:
+    def __init__(self, config: SharedConfig, arrays: Arrays) -> None:
         self.config = config
-        self._analysis = _load(analysis(config), arrays, "analysis")
-        self._synthesis = _load(synthesis(config), arrays, "synthesis")
-        self._hyper_analysis = _load(hyper_analysis(config), arrays, "hyper_analysis")
+        networks = Networks(config)
+        self._analysis = _load(networks.analysis, arrays, "analysis")
+        self._synthesis = _load(networks.synthesis, arrays, "synthesis")
+        self._hyper_analysis = _load(networks.hyper_analysis, arrays, "hyper_analysis")
         self._gains = _load(Gains(config), arrays, "gains")
-        self._halo = 1 + -(-max(config.analysis_blocks, config.synthesis_blocks) // 2)
+        self._halo = _halo(config)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the latents of a picture."""
+        return -(-height // self.config.stride), -(-width // self.config.stride)
 
     @torch.inference_mode()
     def analyse(self, pixels: Pixels) -> Floats:
-        """Latents (ceil(H/16), ceil(W/16), M) of pixels (H, W, 3), which are extended by repeating their edges."""
-        height, width = (-(-side // STRIDE) for side in pixels.shape[:2])
-        result = np.empty((height, width, self.config.latent_channels), np.float32)
-        for w in windows(height, width, self._halo):
-            seen = _extended(pixels, _scaled(w.seen_rows, STRIDE), _scaled(w.seen_columns, STRIDE))
-            y = self._analysis(to_network(torch.from_numpy(seen)[None]))
-            result[w.rows, w.columns] = y[0].permute(1, 2, 0).numpy()[w.inner]
+        """Latents (N, h, w, M) of pixels (N, H, W, colours), which are extended by repeating their edges."""
+        height, width = self.grid(pixels.shape[1], pixels.shape[2])
+        stride = self.config.stride
+        result = np.empty((len(pixels), height, width, self.config.latent_channels), np.float32)
+        for part in _pieces(len(pixels), height * width * stride**2):
+            for w in windows(height, width, self._halo):
+                seen = _extended(pixels[part], _scaled(w.seen_rows, stride), _scaled(w.seen_columns, stride))
+                y = self._analysis(to_network(torch.from_numpy(seen))).permute(0, 2, 3, 1).numpy()
+                result[part, w.rows, w.columns] = y[:, *w.inner]
         return result
 
     @torch.inference_mode()
     def synthesise(self, y: Floats, height: int, width: int) -> Pixels:
-        """Pixels (height, width, 3) of latents (ceil(height/16), ceil(width/16), M)."""
-        result = np.empty((height, width, 3), np.uint8)
-        for w in windows(y.shape[0], y.shape[1], self._halo):
-            seen = torch.from_numpy(np.ascontiguousarray(y[w.seen_rows, w.seen_columns]))
-            x = self._synthesis(seen.permute(2, 0, 1)[None])
-            rows, columns = (_scaled(part, STRIDE) for part in w.inner)
-            pixels = from_network(x[:, :, rows, columns])[0].numpy()
-            target = result[_scaled(w.rows, STRIDE), _scaled(w.columns, STRIDE)]
-            target[:] = pixels[: target.shape[0], : target.shape[1]]
+        """Pixels (N, height, width, colours) of latents (N, h, w, M)."""
+        stride = self.config.stride
+        result = np.empty((len(y), height, width, self.config.colours), np.uint8)
+        for part in _pieces(len(y), y.shape[1] * y.shape[2] * stride**2):
+            for w in windows(y.shape[1], y.shape[2], self._halo):
+                seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
+                x = self._synthesis(seen.permute(0, 3, 1, 2))
+                rows, columns = (_scaled(side, stride) for side in w.inner)
+                pixels = from_network(x[:, :, rows, columns]).numpy()
+                target = result[part, _scaled(w.rows, stride), _scaled(w.columns, stride)]
+                target[:] = pixels[:, : target.shape[1], : target.shape[2]]
         return result
 
     @torch.inference_mode()
     def hyper_analyse(self, y: Floats) -> Floats:
-        """Hyper latents (ceil(h/4), ceil(w/4), Z), not yet rounded, of scaled latents (h, w, M)."""
-        z: Tensor = self._hyper_analysis(torch.from_numpy(y).permute(2, 0, 1)[None])
-        return np.ascontiguousarray(z[0].permute(1, 2, 0).numpy())
+        """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M)."""
+        z: Tensor = self._hyper_analysis(torch.from_numpy(y).permute(0, 3, 1, 2))
+        return np.ascontiguousarray(z.permute(0, 2, 3, 1).numpy())
 
     @torch.inference_mode()
     def gains(self, q: float) -> tuple[Floats, Floats]:
@@ -112,12 +122,26 @@ class Transform:
         return self._gains.forward_gain(at).numpy().ravel(), self._gains.inverse_gain(at).numpy().ravel()
 
 
+def _halo(config: SharedConfig) -> int:
+    """Latents beyond a window on which its results depend."""
+    if isinstance(config, FullyConnectedConfig):
+        return 0
+    assert isinstance(config, ModelConfig)
+    return 1 + -(-max(config.analysis_blocks, config.synthesis_blocks) // 2)
+
+
+def _pieces(count: int, pixels: int) -> Iterator[slice]:
+    """Parts of a batch of ``count`` pictures of so many pixels each."""
+    step = max(1, PIECE // pixels)
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
 def _extended(pixels: Pixels, rows: slice, columns: slice) -> Pixels:
-    """The part ``rows`` x ``columns`` of pixels whose edges repeat without end."""
-    below, right = max(0, rows.stop - pixels.shape[0]), max(0, columns.stop - pixels.shape[1])
-    part = pixels[rows, columns]
+    """The part ``rows`` x ``columns`` of pictures (N, H, W, C) whose edges repeat without end."""
+    below, right = max(0, rows.stop - pixels.shape[1]), max(0, columns.stop - pixels.shape[2])
+    part = pixels[:, rows, columns]
     return (
-        np.pad(part, ((0, below), (0, right), (0, 0)), "edge")
+        np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge")
         if below or right
         else np.require(part, requirements=("C", "W"))
     )

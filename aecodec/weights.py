@@ -25,7 +25,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from aecodec.config import ModelConfig, kilo_macs_per_pixel
+from aecodec.config import SharedConfig, config_fields, config_of
 from aecodec.errors import ModelError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -53,7 +53,7 @@ class Card:
     """What a weights file says about itself."""
 
     name: str
-    config: ModelConfig
+    config: SharedConfig
     parameters: int
     training: TrainingRecord
     licence: str = ""
@@ -63,7 +63,7 @@ class Card:
     @property
     def kilo_macs(self) -> tuple[float, float, float]:
         """Thousand multiply-adds per pixel: (encode, decode, hyper synthesis and context alone)."""
-        return kilo_macs_per_pixel(self.config)
+        return self.config.kilo_macs_per_pixel()
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def identify(data: bytes) -> bytes:
 
 def save_weights(path: Path, card: Card, arrays: Arrays) -> bytes:
     """Write a weights file; its id. The same arrays and card give the same bytes."""
-    fields = {k: v for k, v in asdict(card).items() if k != "id"}
+    fields = {k: v for k, v in asdict(card).items() if k != "id"} | {"config": config_fields(card.config)}
     data = save(
         {name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())},
         {"aecodec": json.dumps({"version": VERSION, **fields}, sort_keys=True)},
@@ -131,7 +131,7 @@ def _card(path: Path, identity: bytes) -> Card:
         version = fields.pop("version")
         if version != VERSION:
             raise ModelError(f"{path}: weights version {version}, this program reads {VERSION}")
-        config, training = ModelConfig(**fields.pop("config")), TrainingRecord(**fields.pop("training"))
+        config, training = config_of(fields.pop("config")), TrainingRecord(**fields.pop("training"))
         return Card(config=config, training=training, id=identity.hex(), **fields)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: not an aecodec weights file") from error

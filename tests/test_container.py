@@ -64,10 +64,11 @@ def seal(body: bytes) -> bytes:
 def headers(draw: st.DrawFn) -> Header:
     side = st.one_of(st.integers(1, 300), st.integers(1, MAX_VARINT))
     width, height, channels = draw(side), draw(side), draw(st.sampled_from([1, 3]))
+    count = draw(st.none() | st.integers(1, 1000) | st.just(MAX_VARINT))
     if draw(st.booleans()):
-        return Header(width, height, channels, Coding.LOSSLESS)
+        return Header(width, height, channels, Coding.LOSSLESS, count=count)
     quality, model_id = draw(st.integers(100, 10_000)), draw(st.binary(min_size=8, max_size=8))
-    return Header(width, height, channels, Coding.LATENTS, quality, model_id, draw(st.integers(0, 2**32 - 1)))
+    return Header(width, height, channels, Coding.LATENTS, quality, model_id, draw(st.integers(0, 2**32 - 1)), count)
 
 
 @st.composite
@@ -75,7 +76,13 @@ def all_contents(draw: st.DrawFn) -> Contents:
     header = draw(headers())
     escapes = b"" if header.coding == Coding.LOSSLESS else draw(st.binary())
     metadata = [draw(st.none() | st.binary(min_size=1, max_size=300)) for _ in range(4)]
-    return Contents(header, draw(st.binary(max_size=300)), escapes, *metadata)
+    if header.count is not None:
+        metadata[0] = None  # no alpha
+    return Contents(header, draw(st.binary(max_size=300)), escapes, *metadata, index_of(header))
+
+
+def index_of(header: Header) -> bytes | None:
+    return b"index" if header.count is not None and header.coding == Coding.LATENTS else None
 
 
 # Round trips
@@ -91,12 +98,13 @@ def test_what_is_packed_is_parsed(contents: Contents) -> None:
 
 @given(headers())
 def test_the_first_bytes_are_enough_for_the_header(header: Header) -> None:
-    data = pack(Contents(header, bytes(100)))
+    data = pack(Contents(header, bytes(100), index=index_of(header)))
     assert parse_header(data[:HEADER_BYTES]) == header
 
 
 def test_longest_header_has_header_bytes() -> None:
-    data = pack(Contents(replace(PHOTO, width=MAX_VARINT, height=MAX_VARINT), b""))
+    header = replace(PHOTO, width=MAX_VARINT, height=MAX_VARINT, count=MAX_VARINT)
+    data = pack(Contents(header, b"", index=b"index"))
     parse_header(data[:HEADER_BYTES])
     with pytest.raises(TruncatedError):
         parse_header(data[: HEADER_BYTES - 1])
@@ -213,7 +221,7 @@ def test_unknown_version_is_refused_whatever_follows(version: int) -> None:
         parse(MAGIC + bytes([version]) + b"anything")
 
 
-@pytest.mark.parametrize("tag", [7, 127])
+@pytest.mark.parametrize("tag", [8, 127])
 def test_unknown_critical_section_is_refused(tag: int) -> None:
     data = seal(LATENTS_HEAD + PAYLOAD + bytes([tag, 1, 0]) + END)
     with pytest.raises(UnsupportedVersion, match=f"section {tag}"):
@@ -227,7 +235,7 @@ def test_unknown_ancillary_sections_are_skipped() -> None:
     assert section_sizes(data) == {1: 3, 4: 3, 128: 0, 255: 2}
 
 
-@pytest.mark.parametrize("bit", range(2, 8))
+@pytest.mark.parametrize("bit", range(3, 8))
 def test_reserved_flags_are_refused(bit: int) -> None:
     with pytest.raises(FormatError, match="reserved"):
         parse(seal(MAGIC + bytes([1, 2 | 1 << bit, 5, 6]) + PAYLOAD + END))
@@ -255,6 +263,11 @@ def test_reserved_flags_are_refused(bit: int) -> None:
         (LATENTS_HEAD + PAYLOAD + b"\x81\1a" + b"\x80\1a" + END, "section 128 follows section 129"),
         (LATENTS_HEAD + PAYLOAD + b"\3\0" + END, "ALPHA.* is empty"),
         (LOSSLESS_HEAD + PAYLOAD + b"\2\1a" + END, "ESCAPES.* in a lossless file"),
+        (LATENTS_HEAD + PAYLOAD + b"\7\1a" + END, "INDEX.* belongs to stacks"),
+        (MAGIC + b"\1\6\5\6\2" + PAYLOAD + b"\7\1a" + END, "INDEX.* belongs to stacks of latents"),
+        (MAGIC + b"\1\5" + LATENTS_HEAD[8:10] + b"\2" + LATENTS_HEAD[10:] + PAYLOAD + END, "INDEX.* belongs to"),
+        (MAGIC + b"\1\6\5\6\0" + PAYLOAD + END, "0 pictures"),
+        (MAGIC + b"\1\6\5\6\2" + PAYLOAD + b"\3\1a" + END, "ALPHA.* in a stack"),
     ],
 )
 def test_broken_rule_is_named(body: bytes, cause: str) -> None:
@@ -298,7 +311,7 @@ def test_contents_that_the_format_cannot_hold_are_not_packed(contents: Contents)
 
 def test_huge_picture_is_refused_but_shows_its_header() -> None:
     header = replace(PHOTO, width=10**9, height=10**9)
-    data = pack(Contents(header, b""))
+    data = pack(Contents(header, b"", index=index_of(header)))
     with pytest.raises(LimitError, match=f"1000000000 x 1000000000 .*limit in force is {MAX_PIXELS}.*--max-pixels"):
         parse(data)
     assert parse_header(data) == header

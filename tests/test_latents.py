@@ -11,7 +11,7 @@ from aecodec.networks import checkerboard
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (TILE, TILE), (TILE + 1, 2 * TILE + 3)])
 def test_tiles_cover_the_grid_once(size: tuple[int, int]) -> None:
-    seen = np.zeros((*size, 1), np.float32)
+    seen = np.zeros((2, *size, 1), np.float32)
     for tile in tiles(*size):
         tile.of(seen)[:] += 1
     assert (seen == 1).all()
@@ -20,13 +20,13 @@ def test_tiles_cover_the_grid_once(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3)])
 def test_halves_unite_to_the_whole(size: tuple[int, int]) -> None:
     tile = Tile(0, 0, *size)
-    x = np.random.default_rng(0).normal(size=(*size, 6)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(2, *size, 6)).astype(np.float32)
     assert np.array_equal(tile.unite(tile.pick(x, True), tile.pick(x, False)), x)
 
 
 def test_the_first_half_is_the_one_that_training_saw_first() -> None:
     tile = Tile(0, 0, 4, 5)
-    x = np.arange(4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
+    x = np.arange(4 * 5 * 6, dtype=np.float32).reshape(1, 4, 5, 6)
     mask = checkerboard(6, 4, 5).permute(1, 2, 0).numpy()
-    assert set(tile.pick(x, True).ravel()) == set(x[mask])
-    assert set(tile.pick(x, False).ravel()) == set(x[~mask])
+    assert set(tile.pick(x, True).ravel()) == set(x[0][mask])
+    assert set(tile.pick(x, False).ravel()) == set(x[0][~mask])

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aecodec.config import ModelConfig
+from aecodec.config import config_fields, config_of
 from aecodec.errors import ModelError
 from aecodec.networks import Model
 from aecodec.training.optimizer import Optimizer
@@ -34,7 +34,7 @@ def save_checkpoint(
     tensors = {f"model/{n}": p.detach() for n, p in model.named_parameters()}
     tensors |= {f"average/{n}": t for n, t in average.items()}
     tensors |= {f"optimizer/{n}": t for n, t in optimizer.state().items()}
-    metadata = {"config": json.dumps(asdict(model.config)), "progress": json.dumps(asdict(progress))}
+    metadata = {"config": json.dumps(config_fields(model.config)), "progress": json.dumps(asdict(progress))}
     beside = path.with_name(path.name + ".part")
     save_file({n: t.contiguous().cpu() for n, t in tensors.items()}, beside, metadata)
     os.replace(beside, path)
@@ -49,7 +49,7 @@ def load_checkpoint(path: Path) -> tuple[Model, dict[str, Tensor], dict[str, Ten
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            config = ModelConfig(**json.loads(metadata["config"]))
+            config = config_of(json.loads(metadata["config"]))
             progress = Progress(**json.loads(metadata["progress"]))
             groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
             names = file.keys()

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.config import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP
-from aecodec.networks import Block, Model, to_network
+from aecodec.config import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP, FullyConnectedConfig, ModelConfig
+from aecodec.convolutional import Block
+from aecodec.fully_connected import Connected
+from aecodec.networks import Model, to_network
 
 TINY = 1e-3
 
@@ -39,7 +41,7 @@ def _layers(sequence: nn.Sequential) -> list[nn.Conv2d]:
 
 @torch.no_grad()
 def initialize(model: Model, pixels: Tensor) -> None:
-    """Set every parameter of ``model`` from sample crops (N, H, W, 3) uint8, sides multiples of 16."""
+    """Set every parameter of ``model`` from sample crops (N, H, W, C) uint8, sides multiples of the stride."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.groups == 1:
             nn.init.orthogonal_(module.weight)
@@ -48,19 +50,27 @@ def initialize(model: Model, pixels: Tensor) -> None:
             module.weight[:, 0, 1, 1] = 1
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             module.bias.zero_()
+    x = to_network(pixels)
+    if isinstance(model.config, FullyConnectedConfig):
+        deviation = _start_connected(model, x)
+    else:
+        deviation = _start_convolutional(model, x)
+    _start_prior(model, x, deviation)
+
+
+def _start_convolutional(model: Model, x: Tensor) -> Tensor:
+    """The transform in two steps; standard deviations of the latents (M,)."""
+    c = model.config
+    assert isinstance(c, ModelConfig)
     for module in model.modules():
         if isinstance(module, Block):
             module.leave.weight.zero_()
             module.narrow.weight.zero_()
-
-    c = model.config
-    patches = F.pixel_unshuffle(to_network(pixels), PATCH)
+    patches = F.pixel_unshuffle(x, PATCH)
     mean, basis, _ = _principal(patches.permute(0, 2, 3, 1).flatten(0, 2))
     enter, down = _layers(model.analysis)
     basis = _resize_rows(basis, c.channels)
-    enter.weight.copy_(basis[:, :, None, None])
-    assert enter.bias is not None
-    enter.bias.copy_(-basis @ mean)
+    _set(enter, basis, -basis @ mean)
 
     groups = F.pixel_unshuffle(enter(patches), 2)  # channel c at offset (i, j) becomes 4 c + 2 i + j
     _, components, deviation = _principal(groups.permute(0, 2, 3, 1).flatten(0, 2))
@@ -68,22 +78,46 @@ def initialize(model: Model, pixels: Tensor) -> None:
     down.weight.copy_(components.reshape(c.latent_channels, c.channels, 2, 2))
 
     up, leave = _layers(model.synthesis)
-    up.weight.copy_(components.T[:, :, None, None])
-    leave.weight.copy_(basis.T[:, :, None, None])
-    assert leave.bias is not None
-    leave.bias.copy_(mean)
+    _set(up, components.T, None)
+    _set(leave, basis.T, mean)
+    return deviation
 
-    # Middle quality: the scale of each latent is its deviation times the middle gain.
+
+def _start_connected(model: Model, x: Tensor) -> Tensor:
+    """The transform in the straight maps, which the layers do not touch yet."""
+    c = model.config
+    assert isinstance(c, FullyConnectedConfig)
+    blocks = F.pixel_unshuffle(x, c.block).permute(0, 2, 3, 1).flatten(0, 2)
+    mean, basis, deviation = _principal(blocks)
+    basis = _resize_rows(basis, c.latent_channels)
+    for end, weight, bias in ((model.analysis[1], basis, -basis @ mean), (model.synthesis[0], basis.T, mean)):
+        assert isinstance(end, Connected)
+        _set(end.straight, weight, bias)
+        if end.layers is not None:
+            _layers(end.layers)[-1].weight.zero_()
+    return deviation
+
+
+def _set(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
+    """Set a 1x1 convolution."""
+    layer.weight.copy_(weight[:, :, None, None])
+    if bias is not None:
+        assert layer.bias is not None
+        layer.bias.copy_(bias)
+
+
+def _start_prior(model: Model, x: Tensor, deviation: Tensor) -> None:
+    """Scales that fit the middle quality, and hyper latents whose rounding says something from the start."""
+    m = model.config.latent_channels
     gain = model.gains.encode[1].exp()
-    spread = F.pad(deviation[: c.latent_channels], (0, max(0, c.latent_channels - len(deviation)))) * gain
+    spread = F.pad(deviation[:m], (0, max(0, m - len(deviation)))) * gain
     parameter = _layers(model.hyper_synthesis)[-1]
     parameter.weight.mul_(0.1)
     assert parameter.bias is not None
     index = torch.log(spread.clamp(min=SCALE_MIN) / SCALE_MIN) / SCALE_STEP
     parameter.bias.copy_(torch.cat([torch.zeros_like(index), index / INDEX_UNIT]))
     _layers(model.context)[-1].weight.zero_()
-    # Hyper latents of unit size, so that their rounding says something from the start.
-    scaled = down(enter(patches)) * gain[:, None, None]
+    scaled = model.analysis(x) * gain[:, None, None]
     last = _layers(model.hyper_analysis)[-1]
     hyper = model.hyper_analysis(scaled)
     size = hyper.std((0, 2, 3)).clamp(min=1e-6)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aecodec.config import ModelConfig
+from aecodec.config import SharedConfig
 from aecodec.networks import Model, channels_last
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
@@ -49,7 +49,7 @@ class TrainOptions:
 class Trainer:
     """One run: model, averaged weights, optimizer and progress, advanced a step at a time."""
 
-    def __init__(self, options: TrainOptions, crops: Crops, config: ModelConfig, checkpoint: Path) -> None:
+    def __init__(self, options: TrainOptions, crops: Crops, config: SharedConfig, checkpoint: Path) -> None:
         self.options, self.crops, self.checkpoint = options, crops, checkpoint
         torch.set_num_threads(1 if options.workers > 1 else torch.get_num_threads())
         state: dict[str, Tensor] = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from aecodec.config import ModelConfig
+from aecodec.config import ModelConfig, SharedConfig
 from aecodec.errors import DataError, OutputError
 from aecodec.training.data import Crops, find_pictures, load_pictures, split
 from aecodec.training.export import export
@@ -43,7 +43,7 @@ class Job:
 def train_folder(
     job: Job,
     options: TrainOptions,
-    config: ModelConfig | None = None,
+    config: SharedConfig | None = None,
     resume: bool = False,
     report: Callable[[str], None] = print,
 ) -> Card:

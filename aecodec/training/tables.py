@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from aecodec import latents
-from aecodec.config import SCALE_COUNT, SCALE_MIN, SCALE_STEP, ModelConfig
+from aecodec.config import SCALE_COUNT, SCALE_MIN, SCALE_STEP, SharedConfig
 from aecodec.entropy import TOTAL_BITS, Indexes, Symbols, quantize
 from aecodec.networks import LogisticMixture
 from aecodec.transform import Floats, Transform
@@ -44,20 +44,20 @@ def mixture(prior: LogisticMixture) -> list[RawTable]:
     return tables
 
 
-def fitted(config: ModelConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> list[RawTable]:
-    """Tables of the latents as they occur, per scale index, in pictures (N, H, W, 3) coded at all qualities.
+def fitted(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> list[RawTable]:
+    """Tables of the latents as they occur, per scale index, in pictures (N, H, W, C) coded at all qualities.
 
     ``arrays`` are those of a whole weights file. Rare indexes stay with the ideal Gaussian.
     """
     transform = Transform(config, arrays)
-    prior = latents.load_prior(arrays, config.latent_channels, config.hyper_channels)
+    prior = latents.load_prior(config, arrays)
     counts = np.zeros((SCALE_COUNT, 2 * MAX_RADIUS + 1), np.int64)
     for pixels in pictures:
-        y = transform.analyse(pixels)
+        y = transform.analyse(pixels[None])
         for q in QUALITIES:
             scaled = y * transform.gains(q)[0]
             counter = _Counter(prior, scaled, transform.hyper_analyse(scaled), counts)
-            latents.code(prior, counter, *y.shape[:2])
+            latents.code(prior, counter, *y.shape[:3])
     tables = []
     for index, seen in enumerate(counts):
         ideal = _gaussian(index)

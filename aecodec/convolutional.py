@@ -1,0 +1,105 @@
+"""The convolutional networks: what an image becomes, and what the decoder makes of it.
+
+::
+
+     x (3, H, W)                                                          x^ (3, H, W)
+     |  PixelUnshuffle(8)                                                 ^  PixelShuffle(8)
+     |  1x1 to C                            1/8                           |  1x1 to 192
+     |  Block(C) x analysis_blocks          1/8        Block(C) x synthesis_blocks
+     |  2x2, stride 2, to M                 1/16                          |  1x1 to 4 C, PixelShuffle(2)
+     |  Block(M)                            1/16                          |  Block(M)
+     v                                                                    |
+     y (M, H/16, W/16) -> * gain(q) -> round(y - mean) -> + mean -> / gain'(q)
+     |                                   ^ mean, index     | first half of the checkerboard
+     v                                   |                 v
+     hyper analysis -> z (1/64) -> round -> hyper synthesis -> context -> second half
+
+Everything runs at 1/8 and 1/16 of the resolution: speed follows the size of the activations rather than the number of
+multiplications (DCVC-RT, Jia et al., CVPR 2025). Mean and scale from a hyperprior: Minnen, Ballé, Toderici, NeurIPS
+2018. Checkerboard context: He et al., CVPR 2021. Channel gains for every rate in one model: Cui et al., CVPR 2021.
+
+The two networks that decide probabilities, hyper synthesis and context, are built of the few layers that
+:mod:`aecodec.exact` can evaluate on integers; after training only those integer versions are used.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aecodec.config import PATCH, ModelConfig
+
+
+class Block(nn.Module):
+    """Residual pair: depthwise-separable 3x3, then a 1x1 feed-forward. (N, C, H, W) to the same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = nn.Conv2d(channels, channels, 1)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), 0.1)))
+        result: Tensor = x + self.narrow(F.leaky_relu(self.widen(x), 0.1))
+        return result
+
+
+def analysis(c: ModelConfig) -> nn.Sequential:
+    """Pixels (N, colours, H, W) in -2..2, H and W multiples of 16, to latents (N, M, H/16, W/16)."""
+    return nn.Sequential(
+        nn.PixelUnshuffle(PATCH),
+        nn.Conv2d(c.colours * PATCH**2, c.channels, 1),
+        *(Block(c.channels) for _ in range(c.analysis_blocks)),
+        nn.Conv2d(c.channels, c.latent_channels, 2, stride=2),
+        Block(c.latent_channels),
+    )
+
+
+def synthesis(c: ModelConfig) -> nn.Sequential:
+    """Latents (N, M, h, w) to pixels (N, colours, 16 h, 16 w) in about -2..2. The mirror image of :func:`analysis`."""
+    return nn.Sequential(
+        Block(c.latent_channels),
+        nn.Conv2d(c.latent_channels, 4 * c.channels, 1),
+        nn.PixelShuffle(2),
+        *(Block(c.channels) for _ in range(c.synthesis_blocks)),
+        nn.Conv2d(c.channels, c.colours * PATCH**2, 1),
+        nn.PixelShuffle(PATCH),
+    )
+
+
+def hyper_analysis(c: ModelConfig) -> nn.Sequential:
+    """Scaled latents (N, M, h, w) to hyper latents (N, Z, ceil(h/4), ceil(w/4))."""
+    return nn.Sequential(
+        nn.Conv2d(c.latent_channels, c.hyper_channels, 3, stride=2, padding=1),
+        nn.LeakyReLU(0.1),
+        nn.Conv2d(c.hyper_channels, c.hyper_channels, 3, stride=2, padding=1),
+    )
+
+
+def hyper_synthesis(c: ModelConfig) -> nn.Sequential:
+    """Rounded hyper latents (N, Z, h, w) to parameters (N, 2M, 4h, 4w): means, then scale indices / 8."""
+    return nn.Sequential(
+        nn.Conv2d(c.hyper_channels, 4 * c.hyper_width, 1),
+        nn.PixelShuffle(2),
+        nn.LeakyReLU(1 / 8),
+        nn.Conv2d(c.hyper_width, 4 * c.hyper_width, 1),
+        nn.PixelShuffle(2),
+        nn.LeakyReLU(1 / 8),
+        nn.Conv2d(c.hyper_width, c.hyper_width, 3, padding=1, groups=c.hyper_width),
+        nn.Conv2d(c.hyper_width, 2 * c.latent_channels, 1),
+    )
+
+
+def context(c: ModelConfig) -> nn.Sequential:
+    """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
+    return nn.Sequential(
+        nn.Conv2d(3 * c.latent_channels, c.context_width, 1),
+        nn.LeakyReLU(1 / 8),
+        nn.Conv2d(c.context_width, c.context_width, 3, padding=1, groups=c.context_width),
+        nn.Conv2d(c.context_width, c.context_width, 1),
+        nn.LeakyReLU(1 / 8),
+        nn.Conv2d(c.context_width, 2 * c.latent_channels, 1),
+    )

@@ -1,0 +1,131 @@
+"""Stacks: many pictures of one size in one file, each for the price of its symbols alone.
+
+A file of one picture spends some thirty bytes on saying what it is, more than a small picture needs. A stack says it
+once. It is coded in chunks of pictures, each with an index entry, so that one picture is restored without decoding all
+the others.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from aecodec import images
+from aecodec.codec import Codec, CodedLatents, Pixels, codec_for, hundredths, lossless_may_be_smaller
+from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
+from aecodec.errors import DecodeError, FormatError, ImageError
+
+CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Pictures ``start .. stop - 1`` and their bytes."""
+
+    start: int
+    stop: int
+    coded: CodedLatents
+
+
+def encode_stack(codec: Codec, pictures: Pixels, quality: float) -> bytes:
+    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8. Never larger than their lossless coding.
+
+    Raises ImageError for other arrays, ValueError for qualities outside 1..100.
+    """
+    pictures = _checked(pictures)
+    count, height, width = pictures.shape[:3]
+    channels = 1 if pictures.ndim == 3 else 3
+    quality_field = hundredths(quality)
+    size = max(1, CHUNK_PIXELS // (height * width))
+    chunks = [
+        Chunk(start, min(count, start + size), _encode_chunk(codec, pictures[start : start + size], quality_field))
+        for start in range(0, count, size)
+    ]
+    index = _pack_index(size, chunks)
+    header = Header(width, height, channels, Coding.LATENTS, quality_field, codec.id, zlib.crc32(index), count)
+    payload, escapes = (b"".join(getattr(c.coded, part) for c in chunks) for part in ("payload", "escapes"))
+    coded = Contents(header, payload, escapes, index=index)
+    column = pictures.reshape(count * height, *pictures.shape[2:])
+    if lossless_may_be_smaller(column, len(payload) + len(escapes)):
+        plain = replace(header, coding=Coding.LOSSLESS, quality=0, model_id=b"", symbols_crc=0)
+        lossless = Contents(plain, images.encode_lossless(column))
+        if len(pack(lossless)) <= len(pack(coded)):
+            coded = lossless
+    return pack(coded)
+
+
+def decode_stack(
+    data: bytes, picture: int | None = None, models: tuple[Path, ...] = (), max_pixels: int | None = MAX_PIXELS
+) -> Pixels:
+    """The pictures (N, H, W[, 3]) of a stack, or only number ``picture`` (H, W[, 3]), for which one chunk is decoded.
+
+    Raises a child of AecError for what is not an intact stack whose model is at hand, IndexError for a picture that
+    the stack does not have.
+    """
+    contents = parse(data, max_pixels)
+    header = contents.header
+    if header.count is None:
+        raise FormatError("a single picture, not a stack")
+    if picture is not None and not 0 <= picture < header.count:
+        raise IndexError(f"picture {picture} of a stack of {header.count}")
+    if header.coding == Coding.LOSSLESS:
+        rows = header.height * header.count
+        column = images.decode_lossless(contents.payload, header.width, rows, header.channels)
+        pictures = column.reshape(header.count, header.height, *column.shape[1:])
+        return np.asarray(pictures if picture is None else pictures[picture])
+    chunks = list(_parse_index(contents))
+    codec = codec_for(header, models)
+    if picture is not None:
+        chunk = next(c for c in chunks if c.start <= picture < c.stop)
+        return np.asarray(_decode_chunk(codec, chunk, header)[picture - chunk.start])
+    return np.concatenate([_decode_chunk(codec, chunk, header) for chunk in chunks])
+
+
+def _checked(pictures: Pixels) -> Pixels:
+    pictures = np.asarray(pictures)
+    shaped = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] in (1, 3))
+    if pictures.dtype != np.uint8 or not shaped or not pictures.size:
+        raise ImageError(
+            f"an array of {pictures.dtype} and shape {pictures.shape}; a stack is (N, H, W) or (N, H, W, 3) of uint8"
+        )
+    return pictures[..., 0] if pictures.ndim == 4 and pictures.shape[3] == 1 else pictures
+
+
+def _encode_chunk(codec: Codec, pictures: Pixels, quality_field: int) -> CodedLatents:
+    return codec.write_latents(codec.analyse(pictures), quality_field)
+
+
+def _decode_chunk(codec: Codec, chunk: Chunk, header: Header) -> Pixels:
+    return codec.synthesise(codec.read_latents(chunk.coded, chunk.stop - chunk.start, header), header)
+
+
+def _pack_index(size: int, chunks: list[Chunk]) -> bytes:
+    index = varint(size)
+    for chunk in chunks:
+        coded = chunk.coded
+        index += varint(len(coded.payload)) + varint(len(coded.escapes)) + coded.crc.to_bytes(CRC_BYTES, "little")
+    return index
+
+
+def _parse_index(contents: Contents) -> Iterator[Chunk]:
+    """The inverse of :func:`_pack_index`. Raises FormatError where it does not fit the file."""
+    header, index = contents.header, contents.index or b""
+    if zlib.crc32(index) != header.symbols_crc:
+        raise DecodeError("the index of the stack is not the one that was written")
+    reader = Reader(index)
+    size = reader.varint("the size of a chunk")
+    if not size:
+        raise FormatError("chunks of no pictures")
+    payload, escapes = Reader(contents.payload), Reader(contents.escapes)
+    assert header.count is not None
+    for start in range(0, header.count, size):
+        sizes = reader.varint("the length of a chunk"), reader.varint("the length of a chunk's escapes")
+        crc = reader.integer(CRC_BYTES, "the checksum of a chunk")
+        coded = CodedLatents(payload.take(sizes[0], "a chunk"), escapes.take(sizes[1], "a chunk's escapes"), crc)
+        yield Chunk(start, min(header.count, start + size), coded)
+    if reader.remaining or payload.remaining or escapes.remaining:
+        raise FormatError("the index of the stack does not cover its chunks")

@@ -1,0 +1,143 @@
+"""Stacks: many pictures of one size in one file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+
+from aecodec.codec import Codec, decode_picture
+from aecodec.container import Coding, pack, parse, parse_header
+from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
+from aecodec.evaluation.metrics import psnr
+from aecodec.stack import decode_stack, encode_stack
+from tests.conftest import TINY
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pixels:
+    """140 pictures (40, 44, 3): more than one chunk."""
+    source = skimage.data.astronaut()
+    corners = np.random.default_rng(0).integers(0, 460, (140, 2))
+    return np.stack([source[top : top + 40, left : left + 44] for top, left in corners])
+
+
+@pytest.fixture(scope="module")
+def data(tiny: Codec, pictures: Pixels) -> bytes:
+    data = encode_stack(tiny, pictures, 80)
+    assert parse_header(data).coding == Coding.LATENTS
+    return data
+
+
+def test_a_stack_there_and_back(pictures: Pixels, data: bytes) -> None:
+    restored = decode_stack(data, models=(TINY,))
+    assert restored.shape == pictures.shape
+    assert psnr(pictures, restored) > 20
+
+
+def test_a_stack_of_grey_pictures(tiny: Codec, pictures: Pixels) -> None:
+    grey = pictures[:30, :, :, 1]
+    data = encode_stack(tiny, grey, 80)
+    assert parse_header(data).channels == 1
+    restored = decode_stack(data, models=(TINY,))
+    assert restored.shape == grey.shape
+    assert np.array_equal(decode_stack(encode_stack(tiny, grey[..., None], 80), models=(TINY,)), restored)
+
+
+def test_pictures_of_a_stack_are_those_of_single_files(tiny: Codec, pictures: Pixels, data: bytes) -> None:
+    single = np.stack([tiny.decode(tiny.encode(p, 80)) for p in pictures[:5]]).astype(int)
+    assert np.abs(decode_stack(data, models=(TINY,))[:5] - single).max() <= 2
+
+
+def test_one_picture_needs_one_chunk(pictures: Pixels, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = decode_stack(data, models=(TINY,))
+    decoded: list[int] = []
+    read = Codec.read_latents
+
+    def counted(self: Codec, coded: object, count: int, header: object) -> object:
+        decoded.append(count)
+        return read(self, coded, count, header)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Codec, "read_latents", counted)
+    for k in (0, 70, 139):
+        decoded.clear()
+        assert np.abs(decode_stack(data, k, models=(TINY,)).astype(int) - whole[k]).max() <= 1
+        assert sum(decoded) < len(pictures)
+    for k in (-1, 140):
+        with pytest.raises(IndexError):
+            decode_stack(data, k, models=(TINY,))
+
+
+def test_a_stack_costs_less_than_its_pictures(tiny: Codec, pictures: Pixels, data: bytes) -> None:
+    single = sum(len(tiny.encode(p, 80)) for p in pictures)
+    assert len(data) < single - 20 * len(pictures)
+
+
+def test_never_larger_than_lossless(tiny: Codec) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (50, 8, 8), np.uint8)
+    flat = np.zeros((300, 9, 7, 3), np.uint8)
+    for pictures in (noise, flat):
+        data = encode_stack(tiny, pictures, 100)
+        if parse_header(data).coding == Coding.LOSSLESS:
+            assert np.array_equal(decode_stack(data), pictures)
+            assert np.array_equal(decode_stack(data, 7), pictures[7])
+        assert len(data) <= pictures.size + 200
+    assert parse_header(data).coding == Coding.LOSSLESS
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 2), (0, 4, 4), (1, 2, 3, 4, 5)])
+def test_arrays_that_are_no_stacks(tiny: Codec, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match="a stack is"):
+        encode_stack(tiny, np.zeros(shape, np.uint8), 50)
+    with pytest.raises(ImageError, match="float"):
+        encode_stack(tiny, np.zeros((2, 8, 8)), 50)  # type: ignore[arg-type]
+
+
+def test_stacks_and_pictures_are_told_apart(tiny: Codec, pictures: Pixels, data: bytes) -> None:
+    for decode in (tiny.decode, decode_picture):
+        with pytest.raises(FormatError, match="stack"):
+            decode(data)
+    with pytest.raises(FormatError, match="not a stack"):
+        decode_stack(tiny.encode(pictures[0]), models=(TINY,))
+
+
+def test_the_model_must_be_at_hand(data: bytes) -> None:
+    with pytest.raises(ModelError, match="looked in"):
+        decode_stack(data)
+
+
+def test_the_limit_counts_all_pictures(data: bytes) -> None:
+    with pytest.raises(LimitError, match="140 pictures"):
+        decode_stack(data, models=(TINY,), max_pixels=100_000)
+
+
+def test_damage_is_an_error(tiny: Codec, pictures: Pixels) -> None:
+    data = encode_stack(tiny, pictures[:2, :16, :16], 60)
+    assert parse_header(data).coding == Coding.LATENTS
+    for length in range(len(data)):
+        with pytest.raises(AecError):
+            decode_stack(data[:length], models=(TINY,))
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(AecError):
+            decode_stack(bytes(damaged), models=(TINY,))
+
+
+def test_damage_below_right_checksums_is_never_a_picture(data: bytes) -> None:
+    contents = parse(data)
+    assert contents.index is not None
+    for position in range(len(contents.index)):
+        index = bytearray(contents.index)
+        index[position] ^= 1
+        with pytest.raises(DecodeError):
+            decode_stack(pack(replace(contents, index=bytes(index))), models=(TINY,))
+    payload = bytearray(contents.payload)
+    payload[len(payload) // 2] ^= 1
+    with pytest.raises((DecodeError, FormatError)):
+        decode_stack(pack(replace(contents, payload=bytes(payload))), models=(TINY,))
