@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aecodec.codec import Codec
-from aecodec.config import SharedConfig
+from aecodec.config import ModelConfig
 from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate, mean_curve
 from aecodec.evaluation.rivals import REFERENCE, Aecodec, Rival, measure
 from aecodec.training.data import Pixels, TrainingPicture
@@ -48,7 +48,7 @@ class Validator:
             return Validation(curve.points, None)
 
 
-def codec_of(arrays: Arrays, config: SharedConfig) -> Codec:
+def codec_of(arrays: Arrays, config: ModelConfig) -> Codec:
     """A codec of exported arrays that are not in a file yet."""
     return Codec(Weights(Card("training", config, 0, TrainingRecord()), bytes(8), arrays))
 
