@@ -7,15 +7,14 @@ piecewise cubic) with the logarithm of the rate; outside of them it is not defin
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aecodec.errors import AecError
+from aecodec.evaluation.extra import optional
 
 
 class CurveError(AecError):
@@ -41,7 +40,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Point:
-    """One quality setting of a codec."""
+    """One quality setting of a codec; ``psnr`` is the score, whatever the curve's metric is."""
 
     quality: int
     bpp: float
@@ -54,10 +53,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A codec's points, in ascending order of rate."""
+    """A codec's points, in ascending order of rate. The metric is PSNR or another one that grows with the quality."""
 
     name: str
     points: tuple[Point, ...]
+    metric: str = "PSNR"
 
     @property
     def rates(self) -> list[float]:
@@ -87,7 +87,15 @@ class Curve:
                 raise CurveError(f"{self.name}: quality {point.quality} has {point.bpp} bpp and {point.psnr} dB")
         for low, high in zip(self.points, self.points[1:], strict=False):
             if not (low.bpp < high.bpp and low.psnr < high.psnr):
-                raise CurveError(f"{self.name}: PSNR does not rise with rate from ({low}) to ({high})")
+                raise CurveError(f"{self.name}: {self.metric} does not rise with rate from ({low}) to ({high})")
+
+    def rising(self) -> Curve:
+        """The curve without the points that another one beats in both rate and score."""
+        kept: list[Point] = []
+        for point in self.points:
+            if not kept or (point.psnr > kept[-1].psnr and point.bpp > kept[-1].bpp):
+                kept.append(point)
+        return replace(self, points=tuple(kept))
 
     def bpp_at(self, psnr: float) -> float:
         """The rate that gives this PSNR. Raises CurveError where the curve does not reach it."""
@@ -125,7 +133,7 @@ def common_psnr_range(a: Curve, b: Curve) -> tuple[float, float]:
     low, high = max(a.psnr_range[0], b.psnr_range[0]), min(a.psnr_range[1], b.psnr_range[1])
     if low >= high:
         ranges = ", ".join(f"{c.name} {c.psnr_range[0]:.2f}..{c.psnr_range[1]:.2f} dB" for c in (a, b))
-        raise CurveError(f"the curves have no range of PSNR in common: {ranges}")
+        raise CurveError(f"the curves have no range of {a.metric} in common: {ranges}")
     return low, high
 
 
@@ -139,7 +147,7 @@ def bd_rate(reference: Curve, test: Curve) -> float:
         curve.check()
     common_psnr_range(reference, test)
     return float(
-        _bench("bjontegaard").bd_rate(
+        optional("bjontegaard").bd_rate(
             *(reference.rates, reference.psnrs, test.rates, test.psnrs),
             method="pchip",
             require_matching_points=False,
@@ -151,11 +159,4 @@ def bd_rate(reference: Curve, test: Curve) -> float:
 def _interpolate(curve: Curve, x: Sequence[float], y: Sequence[float], at: float, unit: str) -> float:
     if not x[0] <= at <= x[-1]:
         raise CurveError(f"{curve.name}: {at:.3f} {unit} is outside of the curve, {x[0]:.3f}..{x[-1]:.3f}")
-    return float(_bench("scipy.interpolate").PchipInterpolator(x, y)(at))
-
-
-def _bench(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"this needs {error.name}: pip install 'aecodec[bench]'", name=error.name) from error
+    return float(optional("scipy.interpolate").PchipInterpolator(x, y)(at))

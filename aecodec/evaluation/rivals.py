@@ -1,6 +1,6 @@
 """The codecs that are measured, each one small class: bytes of a real file in memory, arrays in and out.
 
-A new one is a frozen dataclass with the members of :class:`Rival`, put into :data:`RIVALS`.
+A new one is a frozen dataclass with the members of :class:`Rival`, listed in :mod:`aecodec.evaluation.codecs`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,9 +19,11 @@ import numpy as np
 from PIL import Image, features
 
 from aecodec.evaluation.curves import Measurement
+from aecodec.evaluation.extra import optional, version
 from aecodec.evaluation.metrics import Pixels, psnr
 
 TENS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+PERCENT = (1, 100)
 
 
 class Rival(Protocol):
@@ -38,11 +41,19 @@ class Rival(Protocol):
     def qualities(self) -> tuple[int, ...]:
         """The quality settings of its curve."""
 
+    @property
+    def quality_range(self) -> tuple[int, int]:
+        """The lowest and the highest quality setting there is; size grows from one to the other."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that decide the bytes and the pixels."""
+
     def encode(self, pixels: Pixels, quality: int) -> bytes:
-        """Bytes of the file that holds these pixels (H, W, 3)."""
+        """Bytes of the file that holds these pixels (H, W, 3), or grey ones (H, W)."""
 
     def decode(self, data: bytes) -> Pixels:
-        """The pixels (H, W, 3) that the file holds."""
+        """The pixels (H, W, 3) that the file holds; some codecs restore grey ones as (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,17 @@ class Jpeg:
 
     subsampling: str = "4:2:0"
     qualities: tuple[int, ...] = TENS
+    quality_range: tuple[int, int] = PERCENT
 
     @property
     def name(self) -> str:
         """Of the format; with the subsampling where it is not the reference's."""
         return "JPEG" if self.subsampling == "4:2:0" else f"JPEG {self.subsampling}"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of Pillow and libjpeg-turbo."""
+        return _of_pillow("libjpeg-turbo")
 
     @property
     def settings(self) -> str:
@@ -64,11 +81,11 @@ class Jpeg:
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         """Bytes of a JPEG file."""
-        return _save(pixels, "JPEG", quality=quality, optimize=True, subsampling=self.subsampling)
+        return save_file(pixels, "JPEG", quality=quality, optimize=True, subsampling=self.subsampling)
 
     def decode(self, data: bytes) -> Pixels:
         """Pixels of a JPEG file."""
-        return _open(data)
+        return open_file(data)
 
 
 @dataclass(frozen=True)
@@ -77,11 +94,17 @@ class WebP:
 
     method: int = 6
     qualities: tuple[int, ...] = TENS
+    quality_range: tuple[int, int] = PERCENT
 
     @property
     def name(self) -> str:
         """Of the format and method."""
         return f"WebP m{self.method}"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of Pillow and libwebp."""
+        return _of_pillow("libwebp")
 
     @property
     def settings(self) -> str:
@@ -90,20 +113,25 @@ class WebP:
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         """Bytes of a WebP file."""
-        return _save(pixels, "WEBP", quality=quality, method=self.method)
+        return save_file(pixels, "WEBP", quality=quality, method=self.method)
 
     def decode(self, data: bytes) -> Pixels:
         """Pixels of a WebP file."""
-        return _open(data)
+        return open_file(data)
 
 
 @dataclass(frozen=True)
 class Avif:
-    """AVIF by libavif; ``speed`` 0..10, lower is more effort. The encoder's threads change the bytes by about 0.1 %."""
+    """AVIF by libavif; ``speed`` 0..10, lower is more effort. The encoder's threads change the bytes by about 0.1 %.
+
+    ``threads`` are as many as there are processors unless given.
+    """
 
     speed: int = 6
     subsampling: str = "4:2:0"
     qualities: tuple[int, ...] = TENS
+    threads: int | None = None
+    quality_range: tuple[int, int] = PERCENT
 
     @property
     def name(self) -> str:
@@ -112,16 +140,81 @@ class Avif:
 
     @property
     def settings(self) -> str:
-        """Speed and subsampling."""
-        return f"Pillow, speed {self.speed}, {self.subsampling}, full range"
+        """Speed and subsampling, and threads where they are given."""
+        threads = "" if self.threads is None else f", {self.threads} thread(s)"
+        return f"Pillow, speed {self.speed}, {self.subsampling}, full range{threads}"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of Pillow, libavif and the libraries under it."""
+        return _of_pillow("libavif", "AV1")
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         """Bytes of an AVIF file."""
-        return _save(pixels, "AVIF", quality=quality, speed=self.speed, subsampling=self.subsampling)
+        threads = {} if self.threads is None else {"max_threads": self.threads}
+        return save_file(pixels, "AVIF", quality=quality, speed=self.speed, subsampling=self.subsampling, **threads)
 
     def decode(self, data: bytes) -> Pixels:
         """Pixels of an AVIF file."""
-        return _open(data)
+        return open_file(data)
+
+
+@dataclass(frozen=True)
+class Jpeg2000:
+    """JPEG 2000 by OpenJPEG, irreversible wavelet. The quality is the PSNR aimed at, in tenths of a decibel."""
+
+    qualities: tuple[int, ...] = (260, 280, 300, 320, 340, 360, 380, 400, 420)
+    quality_range: tuple[int, int] = (150, 600)
+    name: str = "JPEG 2000"
+    settings: str = "Pillow, 9/7 wavelet, one tile, one layer, quality is the PSNR aimed at"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of Pillow and OpenJPEG."""
+        return _of_pillow("OpenJPEG")
+
+    def encode(self, pixels: Pixels, quality: int) -> bytes:
+        """Bytes of a JP2 file."""
+        return save_file(pixels, "JPEG2000", quality_mode="dB", quality_layers=[quality / 10], irreversible=True)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Pixels of a JP2 file."""
+        return open_file(data)
+
+
+@dataclass(frozen=True)
+class JpegXl:
+    """Lossy JPEG XL by libjxl. The quality is that of cjxl, whose mapping to a distance is repeated here."""
+
+    effort: int = 7
+    threads: int = 1
+    qualities: tuple[int, ...] = TENS
+    quality_range: tuple[int, int] = PERCENT
+
+    @property
+    def name(self) -> str:
+        """Of the format and effort."""
+        return f"JPEG XL e{self.effort}"
+
+    @property
+    def settings(self) -> str:
+        """The effort and threads."""
+        return f"imagecodecs, effort {self.effort}, {self.threads} thread(s)"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of imagecodecs and libjxl."""
+        return of_imagecodecs("libjxl")
+
+    def encode(self, pixels: Pixels, quality: int) -> bytes:
+        """Bytes of a JPEG XL codestream."""
+        library = optional("imagecodecs")
+        distance = _jxl_distance(quality)
+        return bytes(library.jpegxl_encode(pixels, distance=distance, effort=self.effort, numthreads=self.threads))
+
+    def decode(self, data: bytes) -> Pixels:
+        """Pixels of a JPEG XL file."""
+        return np.asarray(optional("imagecodecs").jpegxl_decode(data, numthreads=self.threads))
 
 
 class LearnedCodec(Protocol):
@@ -142,6 +235,12 @@ class Aecodec:
     qualities: tuple[int, ...] = (1, 10, 25, 40, 55, 70, 85, 100)
     name: str = "aecodec"
     settings: str = "one model for all qualities"
+    quality_range: tuple[int, int] = PERCENT
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of aecodec and of what computes for it."""
+        return {name: version(name) for name in ("aecodec", "constriction", "numpy", "torch")}
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         """Bytes of an aecodec file."""
@@ -174,6 +273,28 @@ def versions() -> dict[str, str]:
     return {"Pillow": str(features.version("pil")), **found, "AV1": str(avif.codec_versions())}
 
 
+def of_imagecodecs(library: str) -> dict[str, str]:
+    """Version of imagecodecs and of a library in it."""
+    return {"imagecodecs": version("imagecodecs"), library: _in_imagecodecs().get(library, "unknown")}
+
+
+@cache
+def _in_imagecodecs() -> dict[str, str]:
+    named = (entry.rpartition("-") for entry in str(optional("imagecodecs").version()).split(", "))
+    return {name: number for name, _, number in named}
+
+
+def _of_pillow(*libraries: str) -> dict[str, str]:
+    found = {**versions(), "OpenJPEG": str(features.version("jpg_2000"))}
+    return {name: found[name] for name in ("Pillow", *libraries)}
+
+
+def _jxl_distance(quality: int) -> float:
+    if quality >= 30:
+        return 0.1 + 0.09 * (100 - quality)
+    return 53 / 3000 * quality**2 - 23 / 20 * quality + 25
+
+
 @dataclass(frozen=True)
 class Machine:
     """Where something was measured."""
@@ -193,12 +314,14 @@ def machine() -> Machine:
     return Machine(model, os.cpu_count() or 1, f"{platform.system()} {platform.machine()}")
 
 
-def _save(pixels: Pixels, kind: str, **options: Any) -> bytes:
+def save_file(pixels: Pixels, kind: str, **options: Any) -> bytes:
+    """Bytes of a file by Pillow."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _open(data: bytes) -> Pixels:
+def open_file(data: bytes) -> Pixels:
+    """Pixels (H, W, 3) of a file by Pillow."""
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

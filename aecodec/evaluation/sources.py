@@ -1,0 +1,99 @@
+"""The pictures that codecs are measured on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from aecodec import images
+from aecodec.errors import AecError, ImageError
+from aecodec.evaluation.extra import BenchError
+from aecodec.evaluation.metrics import Pixels
+
+LOSSY = frozenset({"AVIF", "JPEG", "JPEG2000", "MPO", "WEBP"})  # formats that may have lost something already
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a result says about a picture; ``lossy`` where its format may have lost something before."""
+
+    name: str
+    sha256: str
+    width: int
+    height: int
+    channels: int
+    bytes: int
+    format: str
+    lossy: bool
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture and its file."""
+
+    path: Path
+    picture: Picture
+
+    @property
+    def name(self) -> str:
+        """Its place in the folder, unique among the sources."""
+        return self.picture.name
+
+    def read(self) -> Pixels:
+        """Its pixels, (H, W, 3), or (H, W) where it is grey; alpha is left out. Raises ImageError."""
+        return images.read(self.path).pixels
+
+
+def find_sources(folder: Path, limit: int | None = None) -> tuple[list[Source], list[str]]:
+    """The pictures below a folder in the order of their names, and one line for each that cannot be read.
+
+    With ``limit``, that many of them, evenly spread. Raises BenchError where there is none to measure.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"{folder}: not a folder")
+    kinds = images.suffixes() - {".aec"}
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in kinds and path.is_file())
+    sources: list[Source] = []
+    failures: list[str] = []
+    for path in spread(paths, limit):
+        try:
+            sources.append(_describe(path, path.relative_to(folder).as_posix()))
+        except (AecError, OSError) as error:
+            failures.append(str(error))
+    if not sources:
+        first = f"; the first problem: {failures[0]}" if failures else ""
+        raise BenchError(f"{folder}: no pictures that can be measured{first}")
+    return sources, failures
+
+
+def spread(items: Sequence[T], limit: int | None) -> list[T]:
+    """At most ``limit`` of the items, evenly spread over them."""
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def _describe(path: Path, name: str) -> Source:
+    data = path.read_bytes()
+    pixels = images.read(path).pixels
+    try:
+        with Image.open(path) as image:
+            kind = image.format or "unknown"
+    except OSError as error:
+        raise ImageError(f"{path}: {error}") from error
+    channels = 1 if pixels.ndim == 2 else 3
+    digest = hashlib.sha256(data).hexdigest()
+    picture = Picture(name, digest, pixels.shape[1], pixels.shape[0], channels, len(data), kind, kind in LOSSY)
+    return Source(path, picture)
