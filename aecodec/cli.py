@@ -5,12 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import sys
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,58 +14,17 @@ import click
 
 from aecodec import __version__
 from aecodec.batch import STREAM, Convert, Result, convert_files, convert_stream, named, read_bytes
+from aecodec.cli_errors import clean
+from aecodec.cli_models import models
+from aecodec.cli_train import train
 from aecodec.container import MAX_PIXELS
-from aecodec.errors import AecError, OutputError
-from aecodec.files import Task, plan, refuse_existing
+from aecodec.errors import AecError
+from aecodec.files import Task, plan
 
 DEFAULT_QUALITY = 60.0
 F = TypeVar("F", bound=Callable[..., Any])
 
 _path = click.Path(path_type=Path, allow_dash=True)
-
-
-class _Failure(click.ClickException):
-    """An error of ours, as one line."""
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"aecodec: {self.message}", err=True)
-
-
-class _Interrupted(_Failure):
-    exit_code = 130
-
-
-def _clean(command: F) -> F:
-    """Turn the errors of a command into one line and an exit code."""
-
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an error
-                command(*arguments, **options)
-            sys.stdout.flush()
-        except AecError as error:
-            raise _Failure(str(error)) from error
-        except MemoryError as error:
-            raise _Failure("not enough memory") from error
-        except KeyboardInterrupt:
-            raise _Interrupted("interrupted") from None
-        except BrokenPipeError:
-            _forget_stdout()  # nobody reads on, and nobody needs to hear of it
-            raise SystemExit(1) from None
-        except OSError as error:
-            if error.filename is None:
-                _forget_stdout()
-            raise _Failure(f"{error.filename or 'stdout'}: {error.strerror or error}") from error
-
-    return wrapped  # type: ignore[return-value]
-
-
-def _forget_stdout() -> None:
-    """Keep what is still in the buffer from being flushed, and failing again, when the program ends."""
-    with suppress(io.UnsupportedOperation):  # a stream of Python's rather than the system's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,7 +70,7 @@ def _common(command: F) -> F:
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
 @click.option("--strip", is_flag=True, help="Leave out colour profile, Exif and XMP.")
 @_common
-@_clean
+@clean
 def compress(
     sources: Sequence[Path],
     quality: float | None,
@@ -158,7 +113,7 @@ def compress(
 @click.option("--format", "kind", metavar="NAME", help="png, jpg, webp, ...  [default: by -o's suffix, else png]")
 @_models
 @_common
-@_clean
+@clean
 def decompress(
     sources: Sequence[Path],
     kind: str | None,
@@ -212,7 +167,7 @@ def _convert(
 @main.command()
 @_files("files", "FILE...")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a file.")
-@_clean
+@clean
 def info(files: Sequence[Path], as_json: bool) -> None:
     """Show what .aec files or weights files are, without decoding them."""
     failed, records = False, []
@@ -274,7 +229,7 @@ def _describe(path: Path) -> dict[str, object]:
 @_files("files", "FILE...")
 @_models
 @_max_pixels
-@_clean
+@clean
 def test(files: Sequence[Path], models: Sequence[Path], max_pixels: int) -> None:
     """Decode .aec files to nowhere and verify their checksums."""
     from aecodec import decode_picture
@@ -293,71 +248,5 @@ def test(files: Sequence[Path], models: Sequence[Path], max_pixels: int) -> None
         raise SystemExit(1)
 
 
-@main.command()
-@click.argument("pictures", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Weights file.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.  [default: 60]")
-@click.option("--steps", type=click.IntRange(1), help="Train for so many steps instead.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the run folder.")
-@click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="Checkpoint, log and plot.  [default: OUTPUT.run]"
-)
-@click.option(
-    "--validation", type=click.Path(path_type=Path, exists=True), help="Held-out pictures.  [default: a part]"
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
-@click.option("--crop", type=click.IntRange(64), default=256, show_default=True, help="Side of a crop; multiple of 64.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
-@click.option("--data", default="", help="Description of the training data for the model's card.")
-@click.option("--licence", default="", help="Licence of the weights, for the card.")
-@click.option("-f", "--force", is_flag=True, help="Overwrite an existing weights file.")
-@_clean
-def train(
-    pictures: Path,
-    output: Path,
-    minutes: float | None,
-    steps: int | None,
-    resume: bool,
-    folder: Path | None,
-    validation: Path | None,
-    device: str,
-    workers: int | None,
-    batch: int,
-    crop: int,
-    seed: int,
-    name: str,
-    data: str,
-    licence: str,
-    force: bool,
-) -> None:
-    """Train a codec on the pictures below a folder."""
-    if minutes is not None and steps is not None:
-        raise click.UsageError("--minutes and --steps exclude each other")
-    if crop % 64:
-        raise click.UsageError("--crop must be a multiple of 64")
-    refuse_existing(output, force or resume)
-    if not os.access(output.parent, os.W_OK):  # now rather than after an hour
-        raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
-    import torch
-
-    from aecodec.training.loop import TrainOptions
-    from aecodec.training.run import Job, train_folder
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    options = TrainOptions(
-        minutes=None if steps else minutes or 60.0,
-        steps=steps,
-        batch=batch,
-        crop=crop,
-        workers=1 if device == "cuda" else min(batch, workers or os.cpu_count() or 1),
-        device=device,
-        seed=seed,
-    )
-    folder = folder or output.with_suffix(".run")
-    job = Job(pictures, output, folder, validation, name, data, licence)
-    card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
-    click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")
+main.add_command(models)
+main.add_command(train)

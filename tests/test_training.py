@@ -169,7 +169,7 @@ def test_crops_of_small_pictures_are_padded() -> None:
 
 def test_unreadable_pictures_are_reported_and_left_out(folder: Path) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
-    Image.new("RGB", (10, 10)).save(folder / "small.png")
+    Image.new("RGB", (10, 7)).save(folder / "small.png")
     messages: list[str] = []
     assert len(load_pictures(find_pictures(folder), messages.append)) == 6
     assert sorted(m.split(":")[0].split("/")[-1] for m in messages) == ["bad.png", "small.png"]

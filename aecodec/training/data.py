@@ -1,4 +1,8 @@
-"""Training pictures: a folder, decoded once and kept as uint8; crops drawn at random, the same for the same step."""
+"""Training pictures: a folder or an array, kept as uint8; crops drawn at random, the same for the same step.
+
+Pictures that are smaller than a crop are padded by repeating their last row and column, as the codec itself does. The
+padded part counts in rate and distortion like any other: it costs little, but it is not free.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,76 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from aecodec.arrays import is_array, read_array
 from aecodec.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".jp2", ".gif"})
 LARGE = 1600  # longer sides are scaled down at random to between half of this and this
-SMALLEST = 64
+SMALLEST = 8  # sides of a picture
+FEWEST = 4  # pictures
 
 
 @dataclass(frozen=True)
 class TrainingPicture:
     path: Path
     pixels: Pixels  # (H, W, 3)
+
+
+class PictureArray(Sequence[TrainingPicture]):
+    """Many pictures of one size, kept as one array (N, H, W) or (N, H, W, 3): a grey one is not tripled in memory."""
+
+    def __init__(self, path: Path, pixels: Pixels) -> None:
+        self.path, self.pixels = path, pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @overload
+    def __getitem__(self, index: int) -> TrainingPicture: ...
+    @overload
+    def __getitem__(self, index: slice) -> PictureArray: ...
+    def __getitem__(self, index: int | slice) -> TrainingPicture | PictureArray:
+        if isinstance(index, slice):
+            return PictureArray(self.path, self.pixels[index])
+        pixels = self.pixels[index]
+        colour = pixels if pixels.ndim == 3 else np.broadcast_to(pixels[:, :, None], (*pixels.shape, 3))
+        return TrainingPicture(self.path, colour)
+
+    def without(self, index: slice) -> PictureArray:
+        """All pictures but those of a slice."""
+        return PictureArray(self.path, np.delete(self.pixels, index, axis=0))
+
+
+Pictures = Sequence[TrainingPicture]
+
+
+def load_source(source: Path, report: Callable[[str], None] = print) -> Pictures:
+    """The pictures below a folder, or those of an array file.
+
+    Raises DataError where there is none; single pictures that cannot be used are reported and left out.
+    """
+    if not source.is_dir():
+        if source.suffix.lower() in SUFFIXES:
+            raise DataError(f"{source}: a single picture; training needs a folder of them, or an array file")
+        pixels = read_array(source, prefer="train")
+        short = min(pixels.shape[1:3])
+        if short < SMALLEST:
+            raise DataError(f"{source}: pictures of {pixels.shape[1:3]}; at least {SMALLEST} x {SMALLEST} are needed")
+        return PictureArray(source, pixels)
+    paths = find_pictures(source)
+    if not paths:
+        arrays = sorted(path.name for path in source.iterdir() if is_array(path))
+        instead = f", but arrays: give one of them, {', '.join(arrays)}" if arrays else " (PNG, JPEG, WebP, ...)"
+        raise DataError(f"{source}: no pictures below it{instead}")
+    return load_pictures(paths, report)
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -63,36 +119,78 @@ def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) 
     return good
 
 
-def split(paths: Sequence[Path], held_out: float) -> tuple[list[Path], list[Path]]:
-    """Training and validation part; every k-th path is held out, so that both see every sub-folder."""
-    if len(paths) < 4:
-        raise DataError(f"training needs at least 4 pictures, found {len(paths)}")
+def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
+    """Training and validation part; every k-th picture is held out, so that both see every sub-folder."""
+    if len(pictures) < FEWEST:
+        raise DataError(f"training needs at least {FEWEST} pictures, found {len(pictures)}")
     every = max(2, round(1 / held_out))
-    return [p for i, p in enumerate(paths) if i % every], list(paths[::every])
+    if isinstance(pictures, PictureArray):
+        return pictures.without(slice(None, None, every)), pictures[::every]
+    return [p for i, p in enumerate(pictures) if i % every], pictures[::every]
+
+
+def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:
+    """The side of a crop, at most ``largest``, that at least half of the pictures fill; a multiple of ``step``."""
+    if isinstance(pictures, PictureArray):
+        short: float = min(pictures.pixels.shape[1:3])
+    else:
+        short = float(np.median([min(picture.pixels.shape[:2]) for picture in pictures]))
+    return max(step, int(min(largest, short)) // step * step)
+
+
+def large_enough(pictures: Pictures, crop: int, step: int, report: Callable[[str], None]) -> Pictures:
+    """The pictures that are worth a crop: where most fill a large one, icons would be nearly all padding."""
+    smallest = crop // 4 if crop > step else SMALLEST
+    if isinstance(pictures, PictureArray):
+        if min(pictures.pixels.shape[1:3]) < smallest:
+            raise DataError(f"{pictures.path}: smaller than {smallest} x {smallest} pixels, needed for crops of {crop}")
+        return pictures
+    good = []
+    for picture in pictures:
+        if min(picture.pixels.shape[:2]) < smallest:
+            report(f"{picture.path}: smaller than {smallest} pixels, left out")
+        else:
+            good.append(picture)
+    return good
+
+
+def all_grey(pictures: Pictures) -> bool:
+    """Whether the three channels of every picture are equal."""
+    if isinstance(pictures, PictureArray) and pictures.pixels.ndim == 3:
+        return True
+    return all(np.array_equal(p.pixels[..., :2], p.pixels[..., 1:]) for p in pictures)
 
 
 class Crops:
     """Draws batches; batch ``step`` depends on the seed and the step alone, so a resumed run sees the same data.
 
     Sub-folders are sampled in proportion to the square root of their size: a large one does not drown the others.
+    With ``colours`` 1 the pictures must be grey.
     """
 
-    def __init__(self, pictures: Sequence[TrainingPicture], size: int, seed: int = 0) -> None:
+    def __init__(self, pictures: Pictures, size: int, seed: int = 0, colours: int = 3) -> None:
         if not pictures:
             raise DataError("no picture to train on")
         self.pictures = pictures
         self.size = size
         self.seed = seed
-        folders = [p.path.parent for p in pictures]
-        count = Counter(folders)
-        weight = np.array([count[folder] ** -0.5 for folder in folders])
+        self.colours = colours
+        if isinstance(pictures, PictureArray):
+            weight = np.ones(len(pictures))
+        else:
+            folders = [p.path.parent for p in pictures]
+            count = Counter(folders)
+            weight = np.array([count[folder] ** -0.5 for folder in folders])
         self.weight = weight / weight.sum()
+        self._cumulative = self.weight.cumsum()
+        self._cumulative /= self._cumulative[-1]
 
     def _crop(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
         size = self.size
+        pixels = pixels[:, :, : self.colours]
         down, right = (max(0, size - side) for side in pixels.shape[:2])
         if down or right:
-            pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "symmetric")
+            pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "edge")
         top, left = (int(random.integers(side - size + 1)) for side in pixels.shape[:2])
         crop = pixels[top : top + size, left : left + size]
         if random.random() < 0.5:
@@ -102,9 +200,9 @@ class Crops:
         return crop
 
     def batch(self, step: int, count: int) -> tuple[Pixels, npt.NDArray[np.float32]]:
-        """Crops (count, size, size, 3) and qualities (count,) in 0..1, spread evenly over the range."""
+        """Crops (count, size, size, colours) and qualities (count,) in 0..1, spread evenly over the range."""
         random = np.random.default_rng((self.seed, step))
-        chosen = random.choice(len(self.pictures), count, p=self.weight)
-        crops = np.stack([self._crop(self.pictures[i].pixels, random) for i in chosen])
+        chosen = self._cumulative.searchsorted(random.random(count), side="right")
+        crops = np.stack([self._crop(self.pictures[int(i)].pixels, random) for i in chosen])
         strata = (random.permutation(count) + random.random(count)) / count
         return crops, strata.astype(np.float32)

@@ -49,7 +49,15 @@ class TrainOptions:
 class Trainer:
     """One run: model, averaged weights, optimizer and progress, advanced a step at a time."""
 
-    def __init__(self, options: TrainOptions, crops: Crops, config: SharedConfig, checkpoint: Path) -> None:
+    def __init__(
+        self,
+        options: TrainOptions,
+        crops: Crops,
+        config: SharedConfig,
+        checkpoint: Path,
+        start: Model | None = None,
+    ) -> None:
+        """``start`` is the model that a new run begins with; without it, that is the KLT of the pictures."""
         self.options, self.crops, self.checkpoint = options, crops, checkpoint
         torch.set_num_threads(1 if options.workers > 1 else torch.get_num_threads())
         state: dict[str, Tensor] = {}
@@ -57,8 +65,9 @@ class Trainer:
             self.model, self.average, state, self.progress = load_checkpoint(checkpoint)
         else:
             torch.manual_seed(options.seed)
-            self.model, self.progress = Model(config), Progress()
-            initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
+            self.model, self.progress = start or Model(config), Progress()
+            if start is None:
+                initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
             self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
         device = torch.device(options.device)
         channels_last(self.model.to(device))

@@ -14,16 +14,29 @@ import torch
 
 from aecodec.config import ModelConfig, SharedConfig
 from aecodec.errors import DataError, OutputError
-from aecodec.training.data import Crops, find_pictures, load_pictures, split
+from aecodec.evaluation.curves import CurveError
+from aecodec.training.data import (
+    FEWEST,
+    SMALLEST,
+    Crops,
+    Pictures,
+    all_grey,
+    fitting_crop,
+    large_enough,
+    load_source,
+    split,
+)
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
-from aecodec.training.validation import Validation, Validator, codec_of
-from aecodec.weights import Card, TrainingRecord, Weights, save_weights
+from aecodec.training.validation import Validation, Validator, codec_of, enlargement
+from aecodec.training.verdict import Extent, judge
+from aecodec.training.warm_start import trainable
+from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, save_weights
 
-HELD_OUT = 0.1  # share of the pictures that validation takes where no folder is given for it
-MOST_HELD_OUT = 48
+HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
+MOST_HELD_OUT = 48  # more where they are small
 CALIBRATION_CROPS = 64
 
 
@@ -31,13 +44,15 @@ CALIBRATION_CROPS = 64
 class Job:
     """What to train on, and where the results go."""
 
-    pictures: Path
+    pictures: Path  # a folder, or an array file
     output: Path
     folder: Path  # checkpoint, log and plot
     validation: Path | None = None
     name: str = ""
     data: str = ""  # description of the training data for the card
     licence: str = ""
+    init: str = ""  # name or weights file of the model to start from; the KLT of the pictures without it
+    fit_crop: bool = False  # make crops smaller where the pictures are
 
 
 def train_folder(
@@ -56,25 +71,20 @@ def train_folder(
         raise OutputError(f"{checkpoint}: a run is there already; go on with --resume, or give another --run folder")
     if resume and not checkpoint.exists():
         raise DataError(f"{checkpoint}: nothing to resume")
-    paths = find_pictures(job.pictures)
-    if job.validation is not None:
-        train_paths, held_paths = paths, find_pictures(job.validation)
-    else:
-        train_paths, held_paths = split(
-            paths, max(HELD_OUT if len(paths) < 480 else 0, MOST_HELD_OUT / max(1, len(paths)))
-        )
-    report(f"reading {len(train_paths)} pictures to train on, {len(held_paths)} for validation")
-    pictures, held = load_pictures(train_paths, report), load_pictures(held_paths, report)
-    if not pictures or not held:
-        raise DataError(f"{job.pictures}: no usable pictures")
+    start = load_weights(find(job.init)) if job.init and not resume else None
+    config = start.card.config if start else config or ModelConfig()
+    report(f"reading {job.pictures}")
+    everything, options = _fitting(load_source(job.pictures, report), job, options, config, report)
+    pictures, held = _divide(job, everything, report)
+    report(f"{len(pictures):,} pictures to train on, {len(held):,} held out")
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
 
-    crops = Crops(pictures, options.crop, options.seed)
-    trainer = Trainer(options, crops, config or ModelConfig(), checkpoint)
-    calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS)[0])
+    crops = Crops(pictures, options.crop, options.seed, config.colours)
+    trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start else None)
+    calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"
     display = Display(trainer, report)
@@ -88,7 +98,8 @@ def train_folder(
     def exported(results: dict[str, float]) -> Weights:
         p = trainer.progress
         training = TrainingRecord(
-            data=job.data or f"{len(pictures)} pictures from {job.pictures.resolve().name}/",
+            data=job.data
+            or f"{len(pictures)} pictures from {job.pictures.resolve().name}{'/' * job.pictures.is_dir()}",
             pictures=len(pictures),
             minutes=round(p.seconds / 60, 1),
             steps=p.step,
@@ -111,9 +122,50 @@ def train_folder(
 
     run_loop(trainer, log, validate)
     bd_rate = last[0].bd_rate
-    final = exported({} if bd_rate is None else {"validation_bd_rate_jpeg_percent": round(bd_rate, 2)})
-    identity = save_weights(job.output, final.card, final.arrays)
-    return replace(final.card, id=identity.hex())
+    results = {} if bd_rate is None else {"validation_bd_rate_jpeg_percent": round(bd_rate, 2)}
+    final = exported(results)
+    identity = save_weights(job.output, final.card, final.arrays)  # already now, should the comparison be interrupted
+    whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
+    codec, size = codec_of(final.arrays, final.card.config), job.output.stat().st_size
+    try:
+        verdict = judge(codec, held, whole, size)
+    except (CurveError, ModuleNotFoundError) as error:
+        report(f"no comparison with other codecs: {error}")
+        return replace(final.card, id=identity.hex())
+    report(str(verdict))
+    card = replace(final.card, results=results | verdict.results())
+    return replace(card, id=save_weights(job.output, card, final.arrays).hex())
+
+
+def _fitting(
+    pictures: Pictures, job: Job, options: TrainOptions, config: SharedConfig, report: Callable[[str], None]
+) -> tuple[Pictures, TrainOptions]:
+    """The pictures that can be used, and the options with a crop that suits them. Raises DataError."""
+    step = config.stride * config.hyper_stride
+    if len(pictures) and job.fit_crop:
+        options = replace(options, crop=fitting_crop(pictures, options.crop, step))
+    if options.crop % step:
+        raise DataError(f"crops of {options.crop} pixels: this model needs multiples of {step}")
+    usable = large_enough(pictures, options.crop, step, report)
+    if job.fit_crop:
+        report(f"crops of {options.crop} x {options.crop} pixels")
+    if config.colours == 1 and not all_grey(usable):
+        raise DataError(f"{job.pictures}: pictures in colour, but the model is for grey ones only")
+    return usable, options
+
+
+def _divide(job: Job, everything: Pictures, report: Callable[[str], None]) -> tuple[Pictures, Pictures]:
+    """Pictures to train on, and those to validate with."""
+    if len(everything) < FEWEST:
+        needed = f"at least {FEWEST} pictures of {SMALLEST} x {SMALLEST} pixels or more are needed"
+        raise DataError(f"{job.pictures}: {needed}, {len(everything)} can be used")
+    if job.validation is None:
+        most = MOST_HELD_OUT * enlargement(everything)
+        return split(everything, min(HELD_OUT, most / len(everything)))
+    held = load_source(job.validation, report)
+    if not held:
+        raise DataError(f"{job.validation}: no picture that can be used")
+    return everything, held
 
 
 def _summary(validation: Validation) -> str:

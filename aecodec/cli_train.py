@@ -1,0 +1,89 @@
+"""The command that trains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from aecodec.cli_errors import clean
+from aecodec.errors import OutputError
+from aecodec.files import refuse_existing
+
+
+@click.command()
+@click.argument("pictures", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Weights file.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.  [default: 60]")
+@click.option("--steps", type=click.IntRange(1), help="Train for so many steps instead.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the run folder.")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Checkpoint, log and plot.  [default: OUTPUT.run]"
+)
+@click.option(
+    "--validation", type=click.Path(path_type=Path, exists=True), help="Held-out pictures.  [default: a part]"
+)
+@click.option("--init", default="", help="Start from an installed model or a weights file.  [default: your pictures]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
+@click.option(
+    "--crop", type=click.IntRange(64), help="Side of a crop; multiple of 64.  [default: 256, less for small pictures]"
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
+@click.option("--data", default="", help="Description of the training data for the model's card.")
+@click.option("--licence", default="", help="Licence of the weights, for the card.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite an existing weights file.")
+@clean
+def train(
+    pictures: Path,
+    output: Path,
+    minutes: float | None,
+    steps: int | None,
+    resume: bool,
+    folder: Path | None,
+    validation: Path | None,
+    init: str,
+    device: str,
+    workers: int | None,
+    batch: int,
+    crop: int | None,
+    seed: int,
+    name: str,
+    data: str,
+    licence: str,
+    force: bool,
+) -> None:
+    """Train a codec on the pictures below a folder, or in one array file (.npy, .npz, IDX).
+
+    At the end the model is compared with other codecs on pictures that it was not trained on.
+    """
+    if minutes is not None and steps is not None:
+        raise click.UsageError("--minutes and --steps exclude each other")
+    if crop is not None and crop % 64:
+        raise click.UsageError("--crop must be a multiple of 64")
+    refuse_existing(output, force or resume)
+    if not os.access(output.parent, os.W_OK):  # now rather than after an hour
+        raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
+    import torch
+
+    from aecodec.training.loop import TrainOptions
+    from aecodec.training.run import Job, train_folder
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = TrainOptions(
+        minutes=None if steps else minutes or 60.0,
+        steps=steps,
+        batch=batch,
+        crop=crop or TrainOptions.crop,
+        workers=1 if device == "cuda" else min(batch, workers or os.cpu_count() or 1),
+        device=device,
+        seed=seed,
+    )
+    folder = folder or output.with_suffix(".run")
+    job = Job(pictures, output, folder, validation, name, data, licence, init, fit_crop=crop is None)
+    card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
+    click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")

@@ -1,0 +1,196 @@
+"""Is the model worth it? A comparison with other codecs on pictures that were held out, at the end of a training run.
+
+Every codec writes real files, one a picture. "At equal quality" means at the PSNR that the model's default quality
+gives, where every codec reaches it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from PIL import features
+
+from aecodec.codec import DEFAULT_QUALITY, Codec, load_codec
+from aecodec.errors import ModelError
+from aecodec.evaluation.curves import Curve, CurveError, bd_rate
+from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP
+from aecodec.training.data import Pictures, Pixels
+from aecodec.training.validation import QUALITIES, curve_of, cut, measurable
+
+PIXELS = 1_500_000  # to measure; about a minute of one core
+PER_PICTURE = 8_000  # pixels that could be coded in the time that a picture costs whatever its size
+AVIF_QUALITIES = (10, 25, 40, 55, 70, 80, 90, 95)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """So many pictures with so many pixels in all."""
+
+    pictures: int
+    pixels: int
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.pictures:,} picture{'s' * (self.pictures != 1)} ({_megapixels(self.pixels)})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The model against another codec; None for what cannot be told from their curves."""
+
+    name: str
+    bpp: float | None  # of the other one at the verdict's PSNR
+    bd_rate: float | None  # of the model against the other one, percent
+
+    @property
+    def key(self) -> str:
+        """The codec's name within names of results."""
+        return self.name.split()[0].lower()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the model saves."""
+
+    measured: Extent
+    whole: Extent  # all pictures of the user, to which the measured ones are extrapolated
+    psnr: float  # dB, at which rates are compared
+    bpp: float
+    others: tuple[Comparison, ...]
+    weights_bytes: int
+
+    def best_other(self) -> Comparison | None:
+        """The other codec that needs the fewest bytes."""
+        rated = [other for other in self.others if other.bpp is not None]
+        return min(rated, key=lambda other: other.bpp or math.inf, default=None)
+
+    def paid_after(self) -> int | None:
+        """After how many pictures the model has saved its own bytes, against the best other codec; None: never."""
+        best = self.best_other()
+        if best is None or best.bpp is None or best.bpp <= self.bpp:
+            return None
+        saved = (best.bpp - self.bpp) / 8 * self.whole.pixels / self.whole.pictures
+        return math.ceil(self.weights_bytes / saved)
+
+    def results(self) -> dict[str, float]:
+        """For the model's card."""
+        results: dict[str, float] = {
+            "held_out_pictures": self.measured.pictures,
+            "held_out_psnr_db": round(self.psnr, 2),
+            "held_out_bpp": round(self.bpp, 4),
+        }
+        for other in self.others:
+            if other.bpp is not None:
+                results[f"held_out_bpp_{other.key}"] = round(other.bpp, 4)
+            if other.bd_rate is not None:
+                results[f"held_out_bd_rate_{other.key}_percent"] = round(other.bd_rate, 2)
+        paid = self.paid_after()
+        return results if paid is None else results | {"paid_after_pictures": paid}
+
+    def __str__(self) -> str:
+        """A table, and a sentence on what it means."""
+        rows = [("", "bits per pixel", "all pictures", "this model needs")]
+        rows.append(("this model", f"{self.bpp:.3f}", self._bytes(self.bpp), ""))
+        for other in self.others:
+            rate = "-" if other.bpp is None else f"{other.bpp:.3f}"
+            size = "-" if other.bpp is None else self._bytes(other.bpp)
+            rows.append((other.name, rate, size, "-" if other.bd_rate is None else f"{other.bd_rate:+.1f} %"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [[c.rjust(width) for c, width in zip(row, widths, strict=True)] for row in rows]
+        return "\n".join(
+            [
+                f"On {self.measured} held out, at the same quality for all, {self.psnr:.1f} dB PSNR:",
+                *("  ".join([" ", row[0].strip().ljust(widths[0]), *row[1:]]).rstrip() for row in table),
+                f"All pictures: {self.whole}, extrapolated. This model needs: BD-rate, over all qualities in common.",
+                self._payment(),
+            ]
+        )
+
+    def _bytes(self, bpp: float) -> str:
+        return _size(bpp / 8 * self.whole.pixels)
+
+    def _payment(self) -> str:
+        best, paid, size = self.best_other(), self.paid_after(), _size(self.weights_bytes)
+        if best is None:
+            return f"No other codec reaches that quality, so what the weights file ({size}) saves cannot be told."
+        if paid is None:
+            return f"The weights file ({size}) does not pay: {best.name} needs no more bytes."
+        return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}."
+
+
+def judge(codec: Codec, held_out: Pictures, whole: Extent, weights_bytes: int) -> Verdict:
+    """Compare ``codec`` with JPEG, WebP, AVIF and the installed photo model on as many pictures as take a minute.
+
+    Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without aecodec[train].
+    """
+    pictures = measurable(_affordable(held_out))
+    own = curve_of(Aecodec(codec, QUALITIES), pictures).rising()
+    own.check()
+    rivals = [_best(own, [curve_of(rival, pictures).rising() for rival in group]) for group in _rivals(pictures)]
+    with suppress(ModelError):
+        rivals.append(curve_of(Aecodec(load_codec(), QUALITIES, "photo model"), pictures).rising())
+    psnr = _common_psnr(own, rivals)
+    others = tuple(Comparison(rival.name, _bpp_at(rival, psnr), _bd_rate(rival, own)) for rival in rivals)
+    measured = Extent(len(pictures), sum(p.shape[0] * p.shape[1] for p in pictures))
+    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights_bytes)
+
+
+def _rivals(pictures: Sequence[Pixels]) -> list[list[Rival]]:
+    """Codecs in groups, of each of which the best member counts."""
+    groups: list[list[Rival]] = [[Jpeg()], [WebP()]]
+    grey = pictures[0].ndim == 2  # no chroma to subsample
+    if features.check("avif"):
+        groups.append([Avif(6, s, AVIF_QUALITIES) for s in ("4:2:0", "4:4:4")[: 1 if grey else 2]])
+    return groups
+
+
+def _affordable(pictures: Pictures) -> Pictures:
+    """Some, from all over; at least one."""
+    cost = sum(PER_PICTURE + cut(picture.pixels)[..., 0].size for picture in pictures)
+    return pictures[:: math.ceil(cost / PIXELS)]
+
+
+def _best(own: Curve, curves: Sequence[Curve]) -> Curve:
+    """The one that is hardest to beat."""
+
+    def strength(curve: Curve) -> float:
+        gain = _bd_rate(curve, own)
+        return -math.inf if gain is None else gain
+
+    return max(curves, key=strength)
+
+
+def _common_psnr(own: Curve, rivals: Sequence[Curve]) -> float:
+    """The PSNR of the default quality, or the nearest that all curves reach, where there is such a one."""
+    default = next((p.psnr for p in own.points if p.quality == DEFAULT_QUALITY), sum(own.psnr_range) / 2)
+    ranges = [own.psnr_range, *(rival.psnr_range for rival in rivals if len(rival.points) > 1)]
+    low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
+    return min(max(default, low), high) if low < high else default
+
+
+def _bpp_at(curve: Curve, psnr: float) -> float | None:
+    try:
+        return curve.bpp_at(psnr)
+    except CurveError:
+        return None
+
+
+def _bd_rate(reference: Curve, test: Curve) -> float | None:
+    try:
+        return bd_rate(reference, test)
+    except CurveError:
+        return None
+
+
+def _megapixels(pixels: int) -> str:
+    return f"{pixels / 1e6:,.1f} megapixels" if pixels >= 1e5 else f"{pixels:,} pixels"
+
+
+def _size(size: float) -> str:
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.{2 if size < 10 * unit else 1}f} {name}"
+    return f"{size:.0f} B"

@@ -1,0 +1,90 @@
+"""From a weights file back to a model that can be trained: the inverse of :mod:`aecodec.training.export`.
+
+Float parameters are stored as they are. Integer layers are divided by their scale; the limits on activations are left
+out. Of the density of the hyper latents only its tables are stored: a mixture is fitted to them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from aecodec.errors import ModelError
+from aecodec.exact import FRACTION_BITS
+from aecodec.networks import LogisticMixture, Model
+from aecodec.weights import Arrays, Weights
+
+FIT_STEPS = 400
+FIT_RATE = 0.05
+
+
+def trainable(weights: Weights) -> Model:
+    """The model of a weights file, with float parameters. Raises ModelError where its tensors do not fit."""
+    arrays = weights.arrays
+    try:
+        model = Model(weights.card.config)
+        for part in ("analysis", "synthesis", "hyper_analysis", "gains"):
+            names = [name for name in arrays if name.startswith(part + ".")]
+            state = {name[len(part) + 1 :]: torch.from_numpy(arrays[name]).float() for name in names}
+            getattr(model, part).load_state_dict(state)
+        with torch.no_grad():
+            _fill(model.hyper_synthesis, arrays, "hyper_synthesis", 0)
+            _fill(model.context, arrays, "context", FRACTION_BITS)
+        _fit(model.hyper_prior, _probabilities(arrays))
+    except (KeyError, RuntimeError, ValueError, IndexError) as error:
+        raise ModelError(f"weights of {weights.card.name} cannot be trained further ({error})") from error
+    return model
+
+
+def _fill(network: nn.Sequential, arrays: Arrays, prefix: str, bits_in: int) -> None:
+    """Set float layers from integer ones; inputs of the first have ``bits_in`` fractional bits."""
+    layers = list(network)
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, nn.Conv2d):
+            continue
+        assert layer.bias is not None
+        matrix, bias = (arrays[f"{prefix}.{i}.{part}"].astype(np.float64) for part in ("weight", "bias"))
+        shift = int(arrays[f"{prefix}.{i}.scale"][0])
+        bits = shift - bits_in + FRACTION_BITS
+        matrix, bias = matrix * 2.0**-bits, (bias - 2 ** (shift - 1)) * 2.0 ** -(bits + bits_in)
+        if i + 1 < len(layers) and isinstance(layers[i + 1], nn.PixelShuffle):
+            order = np.arange(len(bias)).reshape(4, -1).T.ravel()  # from (row, column, c) to (c, row, column)
+            matrix, bias = matrix[:, order], bias[order]
+        layer.weight.copy_(torch.from_numpy(matrix.T.reshape(layer.weight.shape)))  # (out, in, 1, 1) or (out, 1, 3, 3)
+        layer.bias.copy_(torch.from_numpy(bias))
+        bits_in = FRACTION_BITS
+
+
+def _probabilities(arrays: Arrays) -> tuple[int, npt.NDArray[np.float64]]:
+    """The smallest value of all hyper tables, and the probabilities (channels, values) from there up."""
+    minimum = arrays["hyper_tables.minimum"].astype(np.int64)
+    size = arrays["hyper_tables.size"].astype(np.int64)
+    low, high = int(minimum.min()), int((minimum + size - 1).max())  # the last entry of a table is its escape
+    result = np.zeros((len(size), high - low))
+    tables = np.split(arrays["hyper_tables.frequencies"].astype(np.float64), np.cumsum(size)[:-1])
+    for row, start, frequencies in zip(result, minimum - low, tables, strict=True):
+        row[start : start + len(frequencies) - 1] = frequencies[:-1]
+    return low, result / result.sum(1, keepdims=True)
+
+
+def _fit(prior: LogisticMixture, tables: tuple[int, npt.NDArray[np.float64]]) -> None:
+    """Bring a mixture close to tables: from their moments, then by gradient descent on the bits that it costs."""
+    low, table = tables
+    values: Tensor = torch.arange(low, low + table.shape[1]).float()
+    target = torch.from_numpy(table).float()
+    mean = target @ values
+    deviation = (target @ values.square() - mean.square()).clamp(min=0.01).sqrt()
+    with torch.no_grad():
+        prior.mean.mul_(deviation[:, None]).add_(mean[:, None])
+        prior.log_scale.copy_((deviation / 2).log()[:, None].expand_as(prior.log_scale))
+    optimizer = torch.optim.Adam(prior.parameters(), FIT_RATE)
+    grid = values.repeat(len(target), 1)[None]
+    for step in range(FIT_STEPS):
+        optimizer.param_groups[0]["lr"] = FIT_RATE * (1 - step / FIT_STEPS)
+        bits = -(target * torch.log2(prior.probability(grid)[0].clamp(min=1e-9))).sum()
+        optimizer.zero_grad()
+        bits.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    optimizer.zero_grad()
