@@ -26,6 +26,7 @@ from aecodec.errors import (
 if TYPE_CHECKING:
     from aecodec.codec import Codec, decode, decode_picture, encode, load_codec
     from aecodec.images import Picture
+    from aecodec.stack import decode_stack, encode_stack
 
 __version__ = "0.1.0"
 
@@ -46,11 +47,14 @@ __all__ = [
     "__version__",
     "decode",
     "decode_picture",
+    "decode_stack",
     "encode",
+    "encode_stack",
     "load_codec",
 ]
 
 _CODEC = frozenset({"Codec", "decode", "decode_picture", "encode", "load_codec"})
+_STACK = frozenset({"decode_stack", "encode_stack"})
 
 
 def __getattr__(name: str) -> Any:
@@ -59,6 +63,10 @@ def __getattr__(name: str) -> Any:
         from aecodec import codec
 
         return getattr(codec, name)
+    if name in _STACK:
+        from aecodec import stack
+
+        return getattr(stack, name)
     if name == "Picture":
         from aecodec.images import Picture
 

@@ -34,6 +34,11 @@ def is_array(path: Path) -> bool:
     return path.suffix.lower() in (".npy", ".npz") or name.endswith((".idx", "-ubyte", "ubyte.idx"))
 
 
+def is_array_data(data: bytes) -> bool:
+    """Whether the bytes of a file begin like those of an array, and not like a picture's."""
+    return data.startswith((GZIP, ZIP, NPY, IDX + bytes([IDX_UINT8])))
+
+
 def read_array(path: Path, prefer: str = "") -> Pixels:
     """The pictures in a file, (N, H, W) or (N, H, W, 3).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,30 @@ from pathlib import Path
 import click
 
 from aecodec.errors import AecError, ImageError, OutputError
-from aecodec.files import Task, refuse_existing, write_atomically
+from aecodec.files import Task, refuse_existing, write_atomically, write_folder_atomically
 
 STREAM = Path("-")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a conversion made: the bytes to write, the size of the .aec file, and the pixels in it."""
+    """What a conversion made: a file or a folder of files, the size of the .aec file, and the pixels in it."""
 
-    data: bytes
+    data: bytes | Mapping[str, bytes]
     coded_bytes: int
     pixels: int
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data) if isinstance(self.data, bytes) else sum(map(len, self.data.values()))
+
+    def write(self, target: Path, force: bool) -> None:
+        """Write it all or nothing. Raises OutputError."""
+        if isinstance(self.data, bytes):
+            write_atomically(target, self.data, force)
+        else:
+            write_folder_atomically(target, self.data)
 
 
 Convert = Callable[[bytes, Path], Result]  # of the source's bytes and the target
@@ -59,11 +71,13 @@ def convert_stream(task: Task, force: bool, convert: Convert) -> None:
     data = read_bytes(task.source)
     with named(task.source):
         result = convert(data, task.target)
-    if task.target == STREAM:
+    if task.target != STREAM:
+        result.write(task.target, force)
+    elif isinstance(result.data, bytes):
         sys.stdout.buffer.write(result.data)
         sys.stdout.buffer.flush()
     else:
-        write_atomically(task.target, result.data, force)
+        raise OutputError("a folder of pictures does not go to stdout; use -o")
 
 
 def convert_files(tasks: Sequence[Task], force: bool, quiet: bool, convert: Convert) -> None:
@@ -101,7 +115,7 @@ def _convert_file(task: Task, force: bool, convert: Convert, totals: _Totals) ->
         task.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{task.target}: cannot write ({error.strerror or error})") from error
-    write_atomically(task.target, result.data, force)
+    result.write(task.target, force)
     totals.add(len(data), result)
 
 
@@ -118,7 +132,7 @@ class _Totals:
         self.files += 1
         self.pixels += result.pixels
         self.bytes_in += bytes_in
-        self.bytes_out += len(result.data)
+        self.bytes_out += result.size
         self.bits_coded += 8 * result.coded_bytes
 
     def __str__(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def write_atomically(target: Path, data: bytes, overwrite: bool) -> None:
         raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
 
 
+def write_folder_atomically(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder of files: all of them, or nothing. Raises OutputError, also where ``target`` exists."""
+    if target.exists():
+        raise OutputError(f"{target}: exists already; choose another folder with -o")
+    beside = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        beside.mkdir()
+        for name, data in files.items():
+            (beside / name).write_bytes(data)
+        os.rename(beside, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def refuse_existing(target: Path, overwrite: bool) -> None:
     """Raise OutputError where :func:`write_atomically` would, as far as can be told before the work is done."""
     try:
@@ -43,7 +60,7 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
     except OSError as error:
         raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
     if folder:
-        raise OutputError(f"{target}: a folder")
+        raise OutputError(f"{target}: exists already, a folder")
     if file and not overwrite:
         raise OutputError(f"{target}: exists already; -f overwrites it")
 

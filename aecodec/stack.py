@@ -8,14 +8,25 @@ the others.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from aecodec import images
-from aecodec.codec import Codec, CodedLatents, Pixels, codec_for, hundredths, lossless_may_be_smaller
+from aecodec.codec import (
+    DEFAULT_MODEL,
+    DEFAULT_QUALITY,
+    Codec,
+    CodedLatents,
+    Pixels,
+    codec_for,
+    hundredths,
+    load_codec,
+    lossless_may_be_smaller,
+)
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
 
@@ -31,11 +42,14 @@ class Chunk:
     coded: CodedLatents
 
 
-def encode_stack(codec: Codec, pictures: Pixels, quality: float) -> bytes:
+def encode_stack(
+    pictures: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] | Codec = DEFAULT_MODEL
+) -> bytes:
     """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8. Never larger than their lossless coding.
 
-    Raises ImageError for other arrays, ValueError for qualities outside 1..100.
+    Raises ImageError for other arrays, ValueError for qualities outside 1..100, ModelError.
     """
+    codec = model if isinstance(model, Codec) else load_codec(model)
     pictures = _checked(pictures)
     count, height, width = pictures.shape[:3]
     channels = 1 if pictures.ndim == 3 else 3
@@ -59,19 +73,19 @@ def encode_stack(codec: Codec, pictures: Pixels, quality: float) -> bytes:
 
 
 def decode_stack(
-    data: bytes, picture: int | None = None, models: tuple[Path, ...] = (), max_pixels: int | None = MAX_PIXELS
+    data: bytes, /, picture: int | None = None, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS
 ) -> Pixels:
     """The pictures (N, H, W[, 3]) of a stack, or only number ``picture`` (H, W[, 3]), for which one chunk is decoded.
 
-    Raises a child of AecError for what is not an intact stack whose model is at hand, IndexError for a picture that
-    the stack does not have.
+    Raises a child of AecError for what is not an intact stack whose model is at hand; ImageError for a picture that it
+    does not have.
     """
     contents = parse(data, max_pixels)
     header = contents.header
     if header.count is None:
         raise FormatError("a single picture, not a stack")
     if picture is not None and not 0 <= picture < header.count:
-        raise IndexError(f"picture {picture} of a stack of {header.count}")
+        raise ImageError(f"no picture {picture} in a stack of {header.count}, counted from 0")
     if header.coding == Coding.LOSSLESS:
         rows = header.height * header.count
         column = images.decode_lossless(contents.payload, header.width, rows, header.channels)

@@ -476,6 +476,7 @@ def test_info_as_json(here: Path, tiny: Codec) -> None:
         "width": 90,
         "height": 60,
         "channels": 3,
+        "pictures": None,
         "coding": "latents",
         "quality": 42.5,
         "model": tiny.id.hex(),

@@ -105,7 +105,7 @@ def test_training_beats_the_klt(model: Model, digits: Pixels) -> None:
 
 def test_a_stack_of_small_pictures(codec: Codec, path: Path, digits: Pixels) -> None:
     held = digits[1500:]
-    data = encode_stack(codec, held, 50)
+    data = encode_stack(held, 50, codec)
     restored = decode_stack(data, models=(path,))
     assert psnr(held, restored) > 18
     assert len(data) < 0.7 * len(zlib.compress(held.tobytes(), 9))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
+from click.testing import CliRunner, Result
+from PIL import Image
 
+from aecodec.arrays import read_array, write_array
+from aecodec.cli import main
 from aecodec.codec import Codec, decode_picture
 from aecodec.container import Coding, pack, parse, parse_header
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
@@ -29,7 +34,7 @@ def pictures() -> Pixels:
 
 @pytest.fixture(scope="module")
 def data(tiny: Codec, pictures: Pixels) -> bytes:
-    data = encode_stack(tiny, pictures, 80)
+    data = encode_stack(pictures, 80, tiny)
     assert parse_header(data).coding == Coding.LATENTS
     return data
 
@@ -42,11 +47,11 @@ def test_a_stack_there_and_back(pictures: Pixels, data: bytes) -> None:
 
 def test_a_stack_of_grey_pictures(tiny: Codec, pictures: Pixels) -> None:
     grey = pictures[:30, :, :, 1]
-    data = encode_stack(tiny, grey, 80)
+    data = encode_stack(grey, 80, tiny)
     assert parse_header(data).channels == 1
     restored = decode_stack(data, models=(TINY,))
     assert restored.shape == grey.shape
-    assert np.array_equal(decode_stack(encode_stack(tiny, grey[..., None], 80), models=(TINY,)), restored)
+    assert np.array_equal(decode_stack(encode_stack(grey[..., None], 80, tiny), models=(TINY,)), restored)
 
 
 def test_pictures_of_a_stack_are_those_of_single_files(tiny: Codec, pictures: Pixels, data: bytes) -> None:
@@ -69,7 +74,7 @@ def test_one_picture_needs_one_chunk(pictures: Pixels, data: bytes, monkeypatch:
         assert np.abs(decode_stack(data, k, models=(TINY,)).astype(int) - whole[k]).max() <= 1
         assert sum(decoded) < len(pictures)
     for k in (-1, 140):
-        with pytest.raises(IndexError):
+        with pytest.raises(ImageError, match="no picture"):
             decode_stack(data, k, models=(TINY,))
 
 
@@ -82,7 +87,7 @@ def test_never_larger_than_lossless(tiny: Codec) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (50, 8, 8), np.uint8)
     flat = np.zeros((300, 9, 7, 3), np.uint8)
     for pictures in (noise, flat):
-        data = encode_stack(tiny, pictures, 100)
+        data = encode_stack(pictures, 100, tiny)
         if parse_header(data).coding == Coding.LOSSLESS:
             assert np.array_equal(decode_stack(data), pictures)
             assert np.array_equal(decode_stack(data, 7), pictures[7])
@@ -93,9 +98,9 @@ def test_never_larger_than_lossless(tiny: Codec) -> None:
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 2), (0, 4, 4), (1, 2, 3, 4, 5)])
 def test_arrays_that_are_no_stacks(tiny: Codec, shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match="a stack is"):
-        encode_stack(tiny, np.zeros(shape, np.uint8), 50)
+        encode_stack(np.zeros(shape, np.uint8), 50, tiny)
     with pytest.raises(ImageError, match="float"):
-        encode_stack(tiny, np.zeros((2, 8, 8)), 50)  # type: ignore[arg-type]
+        encode_stack(np.zeros((2, 8, 8)), 50, tiny)  # type: ignore[arg-type]
 
 
 def test_stacks_and_pictures_are_told_apart(tiny: Codec, pictures: Pixels, data: bytes) -> None:
@@ -117,7 +122,7 @@ def test_the_limit_counts_all_pictures(data: bytes) -> None:
 
 
 def test_damage_is_an_error(tiny: Codec, pictures: Pixels) -> None:
-    data = encode_stack(tiny, pictures[:2, :16, :16], 60)
+    data = encode_stack(pictures[:2, :16, :16], 60, tiny)
     assert parse_header(data).coding == Coding.LATENTS
     for length in range(len(data)):
         with pytest.raises(AecError):
@@ -141,3 +146,62 @@ def test_damage_below_right_checksums_is_never_a_picture(data: bytes) -> None:
     payload[len(payload) // 2] ^= 1
     with pytest.raises((DecodeError, FormatError)):
         decode_stack(pack(replace(contents, payload=bytes(payload))), models=(TINY,))
+
+
+# --- the commands ---
+
+
+def cli(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner(env={"AECODEC_MODELS": str(TINY.parent)}).invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.stderr
+    return result
+
+
+@pytest.mark.parametrize("name", ["digits.npy", "digits.npz", "digits-images-idx3-ubyte.gz", "digits.idx"])
+def test_arrays_become_stacks_and_arrays_again(tmp_path: Path, pictures: Pixels, name: str) -> None:
+    grey = pictures[:20, :, :, 1]
+    write_array(tmp_path / name, grey)
+    cli("compress", "--model", "tiny", tmp_path / name, "-q", 80, "-o", tmp_path / "stack.aec")
+    cli("decompress", tmp_path / "stack.aec")
+    expected = decode_stack(encode_stack(grey, 80, TINY), models=(TINY,))
+    assert np.abs(np.load(tmp_path / "stack.npy").astype(int) - expected).max() <= 1
+    cli("decompress", tmp_path / "stack.aec", "-o", tmp_path / f"again-{name}")
+    assert np.array_equal(read_array(tmp_path / f"again-{name}"), np.load(tmp_path / "stack.npy"))
+    assert "pictures: 20" in cli("info", tmp_path / "stack.aec").stdout
+    assert "ok" in cli("test", tmp_path / "stack.aec").stdout
+
+
+def test_a_stack_becomes_a_folder_or_one_picture(tmp_path: Path, pictures: Pixels) -> None:
+    (tmp_path / "stack.aec").write_bytes(encode_stack(pictures[:12], 80, TINY))
+    whole = decode_stack((tmp_path / "stack.aec").read_bytes(), models=(TINY,)).astype(int)
+    cli("decompress", tmp_path / "stack.aec", "--format", "png")
+    assert sorted(path.name for path in (tmp_path / "stack").iterdir()) == [f"{i:02d}.png" for i in range(12)]
+    cli("decompress", tmp_path / "stack.aec", "--picture", 7)
+    for path in (tmp_path / "stack" / "07.png", tmp_path / "stack.png"):
+        with Image.open(path) as image:
+            assert np.abs(np.asarray(image) - whole[7]).max() <= 1
+    assert "exists already" in cli("decompress", tmp_path / "stack.aec", "--format", "png", code=1).stderr
+    assert "no picture 12" in cli("decompress", "-f", tmp_path / "stack.aec", "--picture", 12, code=1).stderr
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_stacks_and_pictures_in_one_call(tmp_path: Path, tiny: Codec, pictures: Pixels) -> None:
+    (tmp_path / "stack.aec").write_bytes(encode_stack(pictures[:3], 80, tiny))
+    (tmp_path / "photo.aec").write_bytes(tiny.encode(pictures[0]))
+    cli("decompress", "-r", tmp_path, "-o", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["photo.png", "stack.npy"]
+    for options in (("--picture", 0), ("-o", tmp_path / "x.npy")):
+        assert "not a stack" in cli("decompress", "-f", tmp_path / "photo.aec", *options, code=1).stderr
+
+
+def test_what_stacks_cannot_do_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "floats.npy", np.zeros((3, 8, 8)))
+    np.save(tmp_path / "bytes.npy", np.zeros((300, 40, 40), np.uint8))
+    said = cli("compress", "--model", "tiny", tmp_path / "floats.npy", code=1).stderr
+    assert said.startswith(f"aecodec: {tmp_path / 'floats.npy'}: ")
+    assert "uint8" in said
+    assert "single ones" in cli("compress", "--model", "tiny", "--bpp", 1, tmp_path / "bytes.npy", code=1).stderr
+    too_large = cli("compress", "--model", "tiny", "--max-pixels", 1000, tmp_path / "bytes.npy", code=1)
+    assert "300 pictures" in too_large.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bytes.npy", "floats.npy"]
