@@ -1,0 +1,165 @@
+"""Crops of restored pictures at equal bytes, for a report to lay over each other.
+
+Which pictures and which parts follows rules, not taste: the pictures on which our model gains most, in the middle, and
+least against the rival that is hardest to beat; of each, the part whose detail is nearest to the picture's average.
+The budget is our file's size, and every other codec gets the lowest setting whose file is at least as large.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aecodec.evaluation.metrics import Pixels, as_rgb, psnr
+from aecodec.evaluation.results import Results, write_json
+from aecodec.evaluation.rivals import Rival, save_file
+from aecodec.evaluation.sources import Source, spread
+from aecodec.evaluation.summary import Summary, hardest_rival
+
+SIDE = 208  # pixels of a crop
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What a codec restored: a lossless WebP in base64 of the crop; bytes and PSNR are the whole picture's."""
+
+    codec: str
+    quality: int
+    bytes: int
+    psnr: float | None
+    webp: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture at one budget."""
+
+    image: str
+    why: str
+    pixels: int
+    left: int
+    top: int
+    budget: int
+    original: str
+    crops: tuple[Crop, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A picture, and why it is shown."""
+
+    source: Source
+    why: str
+
+
+def choose(sources: Sequence[Source], summary: Summary) -> list[Choice]:
+    """The pictures to show."""
+    by_name = {source.name: source for source in sources}
+    hardest = hardest_rival(summary.gains)
+    known = [gain for gain in summary.gains if gain.against and gain.against[hardest].percent is not None]
+    if not known:
+        return [Choice(source, "one of the pictures") for source in spread(sources, 3)]
+    rival = summary.rivals[hardest]
+    chosen = {0: f"the greatest gain against {rival}"}
+    chosen.setdefault(len(known) - 1, f"the smallest gain, or greatest loss, against {rival}")
+    chosen.setdefault(len(known) // 2, f"in the middle of the gains against {rival}")
+    return [Choice(by_name[known[place].image], why) for place, why in sorted(chosen.items())]
+
+
+def make_examples(
+    choices: Sequence[Choice], rivals: Sequence[Rival], results: Results, cache: Path, report: Callable[[str], None]
+) -> list[Example]:
+    """Every chosen picture at two budgets, by every codec of ``rivals``; what ``cache`` holds is not coded again."""
+    known = _read(cache)
+    kept: dict[str, Crop] = {}
+    examples = []
+    leader = rivals[0]
+    for choice in choices:
+        pixels = choice.source.read()
+        left, top = typical(as_rgb(pixels), SIDE)
+        for quality in (leader.qualities[len(leader.qualities) // 4], leader.qualities[len(leader.qualities) // 2]):
+            budget = next(
+                row.bytes
+                for row in results.rows
+                if (row.codec, row.image, row.quality) == (leader.name, choice.source.name, quality)
+            )
+            crops = []
+            for rival in rivals:
+                key = _key(rival, choice.source, budget, left, top)
+                if key not in known:
+                    report(f"crops: {rival.name}, {choice.source.name}, {budget} bytes")
+                    known[key] = _crop(rival, pixels, budget, left, top)
+                kept[key] = known[key]
+                crops.append(known[key])
+            count = pixels.shape[0] * pixels.shape[1]
+            original = _webp(as_rgb(pixels), left, top)
+            examples.append(Example(choice.source.name, choice.why, count, left, top, budget, original, tuple(crops)))
+    write_json(cache, {"version": VERSION, **{key: asdict(crop) for key, crop in kept.items()}})
+    return examples
+
+
+def typical(pixels: Pixels, side: int) -> tuple[int, int]:
+    """Left and top of the window whose mean difference between neighbours is nearest to the picture's."""
+    height, width = pixels.shape[:2]
+    grey = pixels.mean(axis=2)
+    detail = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    step = max(1, side // 4)
+    windows = [
+        (abs(float(detail[top : top + side, left : left + side].mean()) - float(detail.mean())), left, top)
+        for top in range(0, max(1, height - side + 1), step)
+        for left in range(0, max(1, width - side + 1), step)
+    ]
+    _, left, top = min(windows)
+    return left, top
+
+
+def at_least(rival: Rival, pixels: Pixels, budget: int) -> tuple[int, bytes]:
+    """The lowest quality whose file has at least ``budget`` bytes, and the file; else the highest quality."""
+    low, high = rival.quality_range
+    best = high, rival.encode(pixels, high)
+    while low < high:
+        middle = (low + high) // 2
+        data = rival.encode(pixels, middle)
+        if len(data) >= budget:
+            high, best = middle, (middle, data)
+        else:
+            low = middle + 1
+    return best
+
+
+def _crop(rival: Rival, pixels: Pixels, budget: int, left: int, top: int) -> Crop:
+    quality, data = at_least(rival, pixels, budget)
+    restored = as_rgb(rival.decode(data))
+    decibels = psnr(as_rgb(pixels), restored)
+    finite = None if decibels == float("inf") else round(decibels, 3)
+    return Crop(rival.name, quality, len(data), finite, _webp(restored, left, top))
+
+
+def _webp(pixels: Pixels, left: int, top: int) -> str:
+    part = np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
+    return base64.b64encode(save_file(part, "WEBP", lossless=True, method=6, quality=100)).decode()
+
+
+def _key(rival: Rival, source: Source, budget: int, left: int, top: int) -> str:
+    """Everything that decides a crop, as one digest."""
+    parts = rival.name, rival.settings, sorted(rival.versions.items()), source.picture.sha256, budget, left, top, SIDE
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _read(cache: Path) -> dict[str, Crop]:
+    """Earlier crops; a cache that is missing or of another kind is empty."""
+    try:
+        found: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+        if found.get("version") != VERSION:
+            return {}
+        return {key: Crop(**fields) for key, fields in found.items() if key != "version"}
+    except (OSError, AttributeError, TypeError, ValueError):
+        return {}

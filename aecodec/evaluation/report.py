@@ -1,0 +1,230 @@
+"""The report of a benchmark as one HTML file that needs no network, and its summary in Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from aecodec.evaluation import plots
+from aecodec.evaluation.crops import Example
+from aecodec.evaluation.extra import BenchError, optional
+from aecodec.evaluation.published import Published
+from aecodec.evaluation.results import Results
+from aecodec.evaluation.summary import PSNRS, RATES, TIMED_PSNR, BdRate, Summary
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A row of a matrix; None where there is no number."""
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Percent more bytes (negative: fewer), one row per model and one column per kind of pictures."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the page and what chooses it."""
+
+    name: str
+    svg: str
+
+
+def read_matrix(path: Path) -> Matrix:
+    """Read ``{"title", "note", "columns": [...], "rows": [{"name", "values": [...]}]}``. Raises BenchError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(MatrixRow(row["name"], tuple(row["values"])) for row in found["rows"])
+        matrix = Matrix(found["title"], found.get("note", ""), tuple(found["columns"]), rows)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot read ({error.strerror or error})") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BenchError(f"{path}: not a matrix of results ({type(error).__name__}: {error})") from error
+    if any(len(row.values) != len(matrix.columns) for row in matrix.rows):
+        raise BenchError(f"{path}: rows of other lengths than its {len(matrix.columns)} columns")
+    return matrix
+
+
+def html(
+    results: Results,
+    summary: Summary,
+    examples: Sequence[Example] = (),
+    published: Sequence[Published] = (),
+    matrix: Matrix | None = None,
+) -> str:
+    """The page."""
+    jinja = optional("jinja2")
+    environment = jinja.Environment(autoescape=True, undefined=jinja.StrictUndefined)
+    raw = sum(picture.pixels * picture.channels for picture in results.pictures)
+    files = sum(picture.bytes for picture in results.pictures)
+    page: str = environment.from_string(_asset("report.html.j2")).render(
+        results=results,
+        summary=summary,
+        ours=summary.ours,
+        headline=headline(results, summary),
+        lossy_sources=lossy_sources(results),
+        plots=_plots(summary, bool(published)),
+        metrics=[(metric, label) for metric, label in plots.METRICS.items() if _measured(summary, metric)],
+        speed_plot=_svg(plots.speed(summary), "speed"),
+        published=published,
+        examples=examples,
+        psnrs=PSNRS,
+        rates=RATES,
+        timed_psnr=TIMED_PSNR,
+        wins=_wins(summary),
+        threads=_threads(results),
+        source_bpp=sum(8 * picture.bytes / picture.pixels for picture in results.pictures) / len(results.pictures),
+        source_share=files / raw,
+        source_formats=", ".join(sorted({picture.format for picture in results.pictures})),
+        matrix=matrix,
+        data=_data(examples),
+        css=jinja.utils.markupsafe.Markup(_asset("report.css")),
+        js=_asset("report.js"),
+        slider_css=_asset("img-comparison-slider.css"),
+        slider_js=_asset("img-comparison-slider.js"),
+        slider_licence=_asset("img-comparison-slider.LICENSE"),
+    )
+    return page
+
+
+def headline(results: Results, summary: Summary) -> str:
+    """What our first model saves against each rival, wins and losses alike, in one sentence."""
+    ours = summary.ours
+    against = [each for each in summary.comparisons if not each.ours and not each.published]
+    known = [each for each in against if each.saved.percent is not None]
+    count = len(results.pictures)
+    start = f"On {'this picture' if count == 1 else f'these {count} pictures'}, at equal PSNR,"
+    if ours is None or not known:
+        return f"{start} there is nothing to compare: no model, or no common range of quality."
+    parts = [f"{abs(each.saved.percent or 0):.0f} % {_direction(each.saved)} bytes than {each.name}" for each in known]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{start} {ours.name} takes {listed}."
+
+
+def lossy_sources(results: Results) -> str:
+    """A warning where sources may have lost something already; empty where none has."""
+    names = [picture.name for picture in results.pictures if picture.lossy]
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"{len(names)} of {len(results.pictures)} pictures are in formats that are mostly lossy ({shown}): they are "
+        "coded lossy a second time here, which favours the codec that they come from."
+    )
+
+
+def markdown(results: Results, summary: Summary) -> str:
+    """The summary for terminals and READMEs."""
+    lines = [f"# {results.title}", "", headline(results, summary)]
+    warning = lossy_sources(results)
+    lines += ["", warning] if warning else []
+    lines += ["", *bd_table(summary)]
+    lines += ["", "Bits per pixel at a mean PSNR of", ""]
+    lines += _table(
+        ["codec", *(f"{level:g} dB" for level in PSNRS)],
+        [[row.name, *("-" if value is None else f"{value:.3f}" for value in row.values)] for row in summary.rates_at],
+    )
+    if summary.lossless:
+        rows = [[each.name, f"{each.bpp:.2f}", f"{100 * each.share:.1f} %"] for each in summary.lossless]
+        lines += ["", *_table(["without loss", "bpp", "of the raw bytes"], rows)]
+    if summary.speeds:
+        lines += ["", *speed_table(summary), "", f"Times: {_threads(results)}."]
+    if summary.gains and summary.rivals:
+        wins = ", ".join(f"{count} against {name}" for count, name in zip(_wins(summary), summary.rivals, strict=True))
+        lines += ["", f"Of {len(summary.gains)} pictures, fewer bytes on: {wins}."]
+    return "\n".join(lines) + "\n"
+
+
+def bd_table(summary: Summary, published: bool = True) -> list[str]:
+    """Lines of a Markdown table of BD-rates."""
+    ours = summary.ours.name if summary.ours else "aecodec"
+    heads = ["codec", f"PSNR, against {summary.reference}", f"MS-SSIM, against {summary.reference}"]
+    rows = [
+        [each.name + (" (published)" if each.published else ""), *map(_cell, (each.psnr, each.ms_ssim, each.saved))]
+        for each in summary.comparisons
+        if published or not each.published
+    ]
+    return _table([*heads, f"{ours} against it, PSNR"], rows)
+
+
+def speed_table(summary: Summary) -> list[str]:
+    """Lines of a Markdown table of speeds."""
+    rows = [
+        [
+            each.name,
+            "exact" if each.psnr is None else f"{each.psnr:.1f}",
+            f"{each.bpp:.2f}",
+            f"{each.encode:.1f}",
+            f"{each.decode:.1f}",
+        ]
+        for each in summary.speeds
+    ]
+    return _table(["codec", "PSNR dB", "bpp", "encode Mpx/s", "decode Mpx/s"], rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|---|" + "---:|" * (len(heads) - 1)
+    return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _cell(rate: BdRate) -> str:
+    return "-" if rate.percent is None else f"{rate.percent:+.1f} %"
+
+
+def _direction(rate: BdRate) -> str:
+    return "more" if (rate.percent or 0) > 0 else "fewer"
+
+
+def _wins(summary: Summary) -> list[int]:
+    return [
+        sum((gain.against[position].percent or 0) < 0 for gain in summary.gains)
+        for position in range(len(summary.rivals))
+    ]
+
+
+def _threads(results: Results) -> str:
+    counts = sorted({codec.timing.threads for codec in results.codecs if codec.timing})
+    return ", ".join(f"{count} thread{'s' if count != 1 else ''}" for count in counts) + " for every codec"
+
+
+def _measured(summary: Summary, metric: str) -> bool:
+    return any(getattr(each, metric) and not each.published for each in summary.scored)
+
+
+def _plots(summary: Summary, published: bool) -> list[Plot]:
+    """Every combination of metric, axis and published points that there are curves for."""
+    found = []
+    for metric in plots.METRICS:
+        for axis in ("log", "linear"):
+            for shown in ("no", "yes") if published else ("no",):
+                name = f"{metric}-{axis}-{shown}"
+                figure = plots.rate_distortion(summary, metric, axis == "log", shown == "yes")
+                if figure is not None:
+                    found.append(Plot(name, _svg(figure, name)))
+    return found
+
+
+def _svg(figure: Any, salt: str) -> str:
+    return "" if figure is None else plots.svg(figure, salt)
+
+
+def _data(examples: Sequence[Example]) -> str:
+    """JSON that cannot end the element it stands in."""
+    return json.dumps({"examples": [asdict(example) for example in examples]}).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return resources.files("aecodec.evaluation").joinpath("assets", name).read_text(encoding="utf-8")
