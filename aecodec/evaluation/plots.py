@@ -12,7 +12,7 @@ from aecodec.evaluation.summary import Scored, Speed, Summary
 
 METRICS = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM (dB)", "ssimulacra2": "SSIMULACRA2"}
 OURS = ("#d1242f", "#bf3989", "#9a6700")
-COLOURS = ("#57606a", "#8c959f", "#8250df", "#1a7f37", "#0969da", "#bc4c00", "#0a7c86", "#6f4e00")
+COLOURS = ("#6e7781", "#0969da", "#8250df", "#1a7f37", "#bc4c00", "#0a9396", "#7d4e00", "#9aa4af")
 MARKERS = "osDv^<>P"
 INK = "#010203"  # of text and axes; replaced in pages, where it follows their colour
 
