@@ -77,7 +77,7 @@ def load_source(source: Path, report: Callable[[str], None] = print) -> Pictures
         return PictureArray(source, pixels)
     paths = find_pictures(source)
     if not paths:
-        arrays = sorted(path.name for path in source.iterdir() if is_array(path))
+        arrays = sorted(path.name for path in source.iterdir() if is_array(path) and "label" not in path.name)
         instead = f", but arrays: give one of them, {', '.join(arrays)}" if arrays else " (PNG, JPEG, WebP, ...)"
         raise DataError(f"{source}: no pictures below it{instead}")
     return load_pictures(paths, report)

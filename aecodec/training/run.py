@@ -71,7 +71,7 @@ def train_folder(
         raise OutputError(f"{checkpoint}: a run is there already; go on with --resume, or give another --run folder")
     if resume and not checkpoint.exists():
         raise DataError(f"{checkpoint}: nothing to resume")
-    start = load_weights(find(job.init)) if job.init and not resume else None
+    start = load_weights(find(job.init)) if job.init else None
     config = start.card.config if start else config or ModelConfig()
     report(f"reading {job.pictures}")
     everything, options = _fitting(load_source(job.pictures, report), job, options, config, report)
@@ -83,7 +83,7 @@ def train_folder(
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
 
     crops = Crops(pictures, options.crop, options.seed, config.colours)
-    trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start else None)
+    trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start and not resume else None)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"
@@ -98,8 +98,7 @@ def train_folder(
     def exported(results: dict[str, float]) -> Weights:
         p = trainer.progress
         training = TrainingRecord(
-            data=job.data
-            or f"{len(pictures)} pictures from {job.pictures.resolve().name}{'/' * job.pictures.is_dir()}",
+            data=_described(job, len(pictures), start),
             pictures=len(pictures),
             minutes=round(p.seconds / 60, 1),
             steps=p.step,
@@ -135,6 +134,12 @@ def train_folder(
     report(str(verdict))
     card = replace(final.card, results=results | verdict.results())
     return replace(card, id=save_weights(job.output, card, final.arrays).hex())
+
+
+def _described(job: Job, count: int, start: Weights | None) -> str:
+    """The training data, in words."""
+    data = job.data or f"{count} pictures from {job.pictures.resolve().name}{'/' * job.pictures.is_dir()}"
+    return f"{data}; started from {start.card.name} {start.card.id}" if start else data
 
 
 def _fitting(

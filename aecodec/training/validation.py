@@ -19,6 +19,7 @@ QUALITIES = (1, 20, 40, 60, 80, 100)
 SIDE = 512  # pictures are cut to this, to keep validation short
 PICTURES = 24
 SMALL_PICTURE = 64 * 64  # pixels; of smaller pictures more are taken, to see as many pixels
+ENLARGEMENT = 4  # times at most: a picture takes its time whatever its size
 EXACT = 50.0  # dB; differences beyond are invisible, and a picture restored exactly counts as this rather than as inf
 
 
@@ -77,7 +78,7 @@ def measurable(pictures: Pictures) -> list[Pixels]:
 def enlargement(pictures: Pictures) -> int:
     """How many times more pictures than usual it takes to see as much, where they are small."""
     area = float(np.median([picture.pixels[..., 0].size for picture in pictures[:PICTURES]]))
-    return max(1, int(SMALL_PICTURE / area))
+    return min(ENLARGEMENT, max(1, int(SMALL_PICTURE / area)))
 
 
 def cut(pixels: Pixels) -> Pixels:
