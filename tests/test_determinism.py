@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.variants import pictures
+from tests.variants import BATCH, pictures
 
 VARIANTS = {
     "default": {},
@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "default"])
 def test_files_of_the_default_decode_everywhere(files: Path, variant: str) -> None:
     run("decode", files, variant)
-    for name in pictures():
+    for name in (*pictures(), BATCH):
         difference = np.abs(decoded(files, name, variant) - decoded(files, name, "default")).max()
         assert difference <= 1, f"{name} differs by {difference} grey levels under {variant}"
 
@@ -58,7 +58,7 @@ def test_files_made_elsewhere_decode_here(tmp_path: Path, variant: str) -> None:
     run("encode", tmp_path, variant)
     run("decode", tmp_path, variant)
     run("decode", tmp_path, "default")
-    for name in pictures():
+    for name in (*pictures(), BATCH):
         assert np.abs(decoded(tmp_path, name, variant) - decoded(tmp_path, name, "default")).max() <= 1, name
 
 

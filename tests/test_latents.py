@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aecodec.latents import TILE, Tile, tiles
+from aecodec.codec import Codec
+from aecodec.latents import TILE, Reader, Tile, Writer, code, tiles
 from aecodec.networks import checkerboard
 
 
@@ -30,3 +31,18 @@ def test_the_first_half_is_the_one_that_training_saw_first() -> None:
     mask = checkerboard(6, 4, 5).permute(1, 2, 0).numpy()
     assert set(tile.pick(x, True).ravel()) == set(x[0][mask])
     assert set(tile.pick(x, False).ravel()) == set(x[0][~mask])
+
+
+def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
+    """Probabilities inside a batch are those of each picture alone, to the last bit."""
+    prior, rng = tiny._prior, np.random.default_rng(0)
+    y = rng.normal(0, 3, (5, 9, 7, prior.channels)).astype(np.float32)
+    z = rng.normal(0, 3, (5, 3, 2, prior.hyper_channels)).astype(np.float32)
+    together = code(prior, Writer(prior, y, z), 5, 9, 7)
+    for i in range(5):
+        writer = Writer(prior, y[i : i + 1], z[i : i + 1])
+        alone = code(prior, writer, 1, 9, 7)
+        assert np.array_equal(alone[0], together[i])
+        reader = Reader(prior, *writer.finish())
+        assert np.array_equal(code(prior, reader, 1, 9, 7), alone)
+        assert reader.crc == writer.crc

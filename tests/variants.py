@@ -1,7 +1,6 @@
 """Run as a program: code or decode the pictures of the determinism test in this process's environment.
 
-``python variants.py encode|decode FOLDER``. Writes FOLDER/NAME.aec, or prints a digest of the symbols and saves the
-pixels as FOLDER/OUT/NAME.npy.
+``python variants.py encode|decode FOLDER``. Writes FOLDER/NAME.aec, or saves the pixels as FOLDER/NAME.VARIANT.npy.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ import skimage.data
 import torch
 
 from aecodec.codec import load_codec
+from aecodec.stack import decode_stack, encode_stack
 
+BATCH = "batch"
 QUALITIES = (20.0, 60.0, 95.0)
 
 
@@ -41,6 +42,12 @@ def pictures() -> dict[str, npt.NDArray[np.uint8]]:
     return result
 
 
+def batch() -> npt.NDArray[np.uint8]:
+    """Pictures of one size (12, 70, 90, 3), which are coded together."""
+    source = skimage.data.coffee()
+    return np.stack([source[10 * i : 10 * i + 70, 30 * i : 30 * i + 90] for i in range(12)])
+
+
 def main(action: str, folder: Path) -> None:
     torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
     torch.backends.mkldnn.enabled = "TEST_NO_MKLDNN" not in os.environ  # type: ignore[assignment]
@@ -51,6 +58,11 @@ def main(action: str, folder: Path) -> None:
             path.write_bytes(codec.encode(pixels, QUALITIES[i % 3]))
         else:
             np.save(folder / f"{name}.{os.environ['TEST_NAME']}.npy", codec.decode(path.read_bytes()))
+    path = folder / f"{BATCH}.aec"
+    if action == "encode":
+        path.write_bytes(encode_stack(batch(), 60, codec))
+    else:
+        np.save(folder / f"{BATCH}.{os.environ['TEST_NAME']}.npy", decode_stack(path.read_bytes()))
 
 
 if __name__ == "__main__":
