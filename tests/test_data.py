@@ -29,6 +29,7 @@ from aecodec.training.initialize import initialize
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.run import Job, train_folder
+from aecodec.training.sheet import from_sheet, to_sheet
 from aecodec.training.validation import Validator
 from aecodec.training.verdict import Comparison, Extent, Verdict, judge
 from aecodec.training.warm_start import trainable
@@ -295,8 +296,8 @@ def test_weights_that_do_not_fit_cannot_be_started_from(tiny: Codec) -> None:
 # --- the verdict ---
 
 
-def test_the_verdict_compares_with_other_codecs(tiny: Codec) -> None:
-    verdict = judge(tiny, pictures([(128, 128), (96, 160)]), Extent(100, 2_000_000), 50_000)
+def test_the_verdict_compares_with_other_codecs() -> None:
+    verdict = judge(TINY, pictures([(128, 128), (96, 160)]), Extent(100, 2_000_000))
     text, results = str(verdict), verdict.results()
     for name in ("this model", "JPEG", "WebP m6", "AVIF s6", "photo model"):
         assert name in text
@@ -318,15 +319,30 @@ def test_the_verdict_compares_with_other_codecs(tiny: Codec) -> None:
 def test_pictures_that_are_hard_to_judge_on(
     tiny: Codec, held_out: Sequence[TrainingPicture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing() -> Codec:
-        raise ModelError("no model named 'photo'")
+    def missing(name: str) -> Path:
+        raise ModelError(f"no model named {name!r}")
 
-    monkeypatch.setattr("aecodec.training.verdict.load_codec", missing)
-    verdict = judge(tiny, held_out, Extent(5, 5000), 50_000)
+    monkeypatch.setattr("aecodec.training.verdict.find", missing)
+    verdict = judge(TINY, held_out, Extent(5, 5000))
     assert "photo" not in str(verdict)
     assert np.isfinite(list(verdict.results().values())).all()
     points = Validator(held_out)(tiny).points
     assert all(np.isfinite(point.psnr) for point in points)
+
+
+def test_arrays_are_judged_as_one_file() -> None:
+    verdict = judge(TINY, PictureArray(Path("a.npy"), tiles(30, 40)), Extent(300, 480_000))
+    assert "On 25 pictures (40,000 pixels) held out, in one file" in str(verdict)
+    alone = judge(TINY, [TrainingPicture(Path("a.png"), tile) for tile in tiles(30, 40)], Extent(300, 480_000))
+    assert verdict.bpp < alone.bpp  # no header for each
+
+
+@pytest.mark.parametrize("array", [digits()[:30], tiles(16, 20)], ids=["grey", "colour"])
+def test_sheets_there_and_back(array: Pixels) -> None:
+    sheet = to_sheet(array)
+    height, width = array.shape[1:3]
+    assert np.array_equal(sheet[:height, width : 2 * width], array[1])
+    assert np.array_equal(from_sheet(sheet, height, width), array[: 25 if len(array) == 30 else 16])
 
 
 def test_when_a_weights_file_has_paid() -> None:

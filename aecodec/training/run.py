@@ -125,9 +125,8 @@ def train_folder(
     final = exported(results)
     identity = save_weights(job.output, final.card, final.arrays)  # already now, should the comparison be interrupted
     whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
-    codec, size = codec_of(final.arrays, final.card.config), job.output.stat().st_size
     try:
-        verdict = judge(codec, held, whole, size)
+        verdict = judge(job.output, held, whole)
     except (CurveError, ModuleNotFoundError) as error:
         report(f"no comparison with other codecs: {error}")
         return replace(final.card, id=identity.hex())

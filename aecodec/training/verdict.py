@@ -1,7 +1,7 @@
 """Is the model worth it? A comparison with other codecs on pictures that were held out, at the end of a training run.
 
-Every codec writes real files, one a picture. "At equal quality" means at the PSNR that the model's default quality
-gives, where every codec reaches it.
+Every codec writes real files: one a picture, or where the pictures came as an array one with all of them. "At the same
+quality" means at the PSNR that the model's default quality gives, or the nearest that every codec reaches.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 from PIL import features
 
-from aecodec.codec import DEFAULT_QUALITY, Codec, load_codec
+from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, load_codec
 from aecodec.errors import ModelError
 from aecodec.evaluation.curves import Curve, CurveError, bd_rate
 from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP
-from aecodec.training.data import Pictures, Pixels
+from aecodec.training.data import PictureArray, Pictures, Pixels
+from aecodec.training.sheet import Stacked, to_sheet
 from aecodec.training.validation import QUALITIES, curve_of, cut, measurable
+from aecodec.weights import find
 
 PIXELS = 1_500_000  # to measure; about a minute of one core
 PER_PICTURE = 8_000  # pixels that could be coded in the time that a picture costs whatever its size
@@ -61,6 +65,7 @@ class Verdict:
     bpp: float
     others: tuple[Comparison, ...]
     weights_bytes: int
+    stacked: bool = False  # all pictures in one file
 
     def best_other(self) -> Comparison | None:
         """The other codec that needs the fewest bytes."""
@@ -100,9 +105,10 @@ class Verdict:
             rows.append((other.name, rate, size, "-" if other.bd_rate is None else f"{other.bd_rate:+.1f} %"))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = [[c.rjust(width) for c, width in zip(row, widths, strict=True)] for row in rows]
+        files = ", in one file (the others: one large picture)" if self.stacked else ""
         return "\n".join(
             [
-                f"On {self.measured} held out, at the same quality for all, {self.psnr:.1f} dB PSNR:",
+                f"On {self.measured} held out{files}, at the same quality for all, {self.psnr:.1f} dB PSNR:",
                 *("  ".join([" ", row[0].strip().ljust(widths[0]), *row[1:]]).rstrip() for row in table),
                 f"All pictures: {self.whole}, extrapolated. This model needs: BD-rate, over all qualities in common.",
                 self._payment(),
@@ -121,21 +127,36 @@ class Verdict:
         return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}."
 
 
-def judge(codec: Codec, held_out: Pictures, whole: Extent, weights_bytes: int) -> Verdict:
-    """Compare ``codec`` with JPEG, WebP, AVIF and the installed photo model on as many pictures as take a minute.
+def judge(weights: Path, held_out: Pictures, whole: Extent) -> Verdict:
+    """Compare a model with JPEG, WebP, AVIF and the installed photo model on as many pictures as take a minute.
 
-    Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without aecodec[train].
+    Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without aecodec[train], ModelError
+    for the weights file.
     """
-    pictures = measurable(_affordable(held_out))
-    own = curve_of(Aecodec(codec, QUALITIES), pictures).rising()
+    chosen = _affordable(held_out)
+    pictures = measurable(chosen)
+    stacked = isinstance(chosen, PictureArray)
+    shape = pictures[0].shape
+    if stacked:
+        pictures = [to_sheet(np.stack(pictures))]
+    measured = Extent(_area(pictures) // (shape[0] * shape[1]) if stacked else len(pictures), _area(pictures))
+
+    def model(path: Path, name: str) -> Curve:
+        rival: Rival = Stacked(path, shape[0], shape[1], QUALITIES) if stacked else Aecodec(load_codec(path), QUALITIES)
+        return replace(curve_of(rival, pictures).rising(), name=name)
+
+    own = model(weights, "this model")
     own.check()
     rivals = [_best(own, [curve_of(rival, pictures).rising() for rival in group]) for group in _rivals(pictures)]
     with suppress(ModelError):
-        rivals.append(curve_of(Aecodec(load_codec(), QUALITIES, "photo model"), pictures).rising())
+        rivals.append(model(find(DEFAULT_MODEL), "photo model"))
     psnr = _common_psnr(own, rivals)
     others = tuple(Comparison(rival.name, _bpp_at(rival, psnr), _bd_rate(rival, own)) for rival in rivals)
-    measured = Extent(len(pictures), sum(p.shape[0] * p.shape[1] for p in pictures))
-    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights_bytes)
+    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights.stat().st_size, stacked)
+
+
+def _area(pictures: Sequence[Pixels]) -> int:
+    return sum(pixels.shape[0] * pixels.shape[1] for pixels in pictures)
 
 
 def _rivals(pictures: Sequence[Pixels]) -> list[list[Rival]]:
@@ -149,6 +170,8 @@ def _rivals(pictures: Sequence[Pixels]) -> list[list[Rival]]:
 
 def _affordable(pictures: Pictures) -> Pictures:
     """Some, from all over; at least one."""
+    if isinstance(pictures, PictureArray):
+        return pictures[:: math.ceil(len(pictures) * cut(pictures[0].pixels)[..., 0].size / PIXELS)]
     cost = sum(PER_PICTURE + cut(picture.pixels)[..., 0].size for picture in pictures)
     return pictures[:: math.ceil(cost / PIXELS)]
 
