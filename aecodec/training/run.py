@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 
 from aecodec.config import ModelConfig, SharedConfig
-from aecodec.errors import DataError, OutputError
-from aecodec.evaluation.curves import CurveError
+from aecodec.errors import AecError, DataError, OutputError
 from aecodec.training.data import (
     FEWEST,
     SMALLEST,
@@ -117,7 +116,7 @@ def train_folder(
         last[:] = [validator(codec_of(weights.arrays, weights.card.config))]
         log({"step": progress.step, "seconds": round(progress.seconds, 1), **asdict(last[0])})
         draw(log_path, job.folder / "progress.png")
-        report(_summary(last[0]))
+        display.say(_summary(last[0]))
 
     run_loop(trainer, log, validate)
     bd_rate = last[0].bd_rate
@@ -127,7 +126,7 @@ def train_folder(
     whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
     try:
         verdict = judge(job.output, held, whole)
-    except (CurveError, ModuleNotFoundError) as error:
+    except (AecError, OSError, ModuleNotFoundError) as error:  # the model is there, and that is what counts
         report(f"no comparison with other codecs: {error}")
         return replace(final.card, id=identity.hex())
     report(str(verdict))
@@ -193,6 +192,12 @@ class Display:
     def __init__(self, trainer: Trainer, report: Callable[[str], None]) -> None:
         self._trainer, self._report = trainer, report
         self._began, self._fraction = time.monotonic(), trainer.fraction()
+
+    def say(self, text: str) -> None:
+        """Report something, in place of the line that renews itself."""
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self._report(text)
 
     def show(self, record: dict[str, object]) -> None:
         """Show a training record of the log."""
