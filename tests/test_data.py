@@ -331,9 +331,9 @@ def test_pictures_that_are_hard_to_judge_on(
 
 
 def test_arrays_are_judged_as_one_file() -> None:
-    verdict = judge(TINY, PictureArray(Path("a.npy"), tiles(30, 40)), Extent(300, 480_000))
-    assert "On 25 pictures (40,000 pixels) held out, in one file" in str(verdict)
-    alone = judge(TINY, [TrainingPicture(Path("a.png"), tile) for tile in tiles(30, 40)], Extent(300, 480_000))
+    verdict = judge(TINY, PictureArray(Path("a.npy"), tiles(9, 40)), Extent(90, 144_000))
+    assert "On 9 pictures (14,400 pixels) held out, in one file" in str(verdict)
+    alone = judge(TINY, [TrainingPicture(Path("a.png"), tile) for tile in tiles(9, 40)], Extent(90, 144_000))
     assert verdict.bpp < alone.bpp  # no header for each
 
 
