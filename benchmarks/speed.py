@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from kodak import find_sources, load_codec, write_results
 
-from aecodec.config import kilo_macs_per_pixel
 from aecodec.errors import AecError
 from aecodec.evaluation.metrics import Pixels
 from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP, machine, measure, versions
@@ -197,7 +196,7 @@ def main(
     rows = describe(settings, speeds, pixels)
     peak = MATRIX**3 / 1e9 / min(products)
     networks = {}
-    for task, kmac in zip(("encode", "decode"), kilo_macs_per_pixel(codec.card.config), strict=False):
+    for task, kmac in zip(("encode", "decode"), codec.card.config.kilo_macs_per_pixel(), strict=False):
         reached = rows[0][f"{task}_mpx_s"] * kmac  # 10^6 pixels a second times 10^3 MAC a pixel
         networks[task] = {"kmac_pixel": kmac, "gmac_s": reached, "share": reached / peak}
     result = {

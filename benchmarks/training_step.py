@@ -18,7 +18,7 @@ import skimage.data
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from aecodec.config import ModelConfig, kilo_macs_per_pixel
+from aecodec.config import ModelConfig
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
@@ -75,7 +75,8 @@ def main() -> None:
             print(f"{workers} worker(s) on {cores} cores: {median(times):.3f} s a step")
         run = trainer(Path(folder), cores)
         pixels = run.options.batch * run.options.crop**2
-        macs = 3e3 * (sum(kilo_macs_per_pixel(run.model.config)[:2]) - kilo_macs_per_pixel(run.model.config)[2])
+        encode, decode, prior = run.model.config.kilo_macs_per_pixel()
+        macs = 3e3 * (encode + decode - prior)
         print(f"{2e-9 * macs * pixels / median(times):.0f} GFLOP/s, counting backward as twice forward")
         parts(run)
         for name, value in parts(run).items():

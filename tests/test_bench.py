@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from aecodec.cli import main
 from aecodec.errors import ModelError
-from aecodec.evaluation import bench
+from aecodec.evaluation import bench, plots
 from aecodec.evaluation.codecs import Model, choose, models, rivals
 from aecodec.evaluation.curves import Curve, Point
 from aecodec.evaluation.extra import BenchError, optional, version
@@ -384,3 +385,40 @@ def test_bench_says_what_is_wrong_in_one_line(
     assert result.exit_code == 1
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+# The README
+
+
+@pytest.fixture
+def readme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    import readme
+
+    return readme
+
+
+def test_readme_is_written_between_the_markers(readme: ModuleType, tmp_path: Path) -> None:
+    path, found = tmp_path / "README.md", tmp_path / "results.json"
+    write_results(found, results(*rows("aecodec x", 0.5), *rows("JPEG", 1)))
+    path.write_text(f"# Before\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter\n")
+    for _ in range(2):  # the second time changes nothing
+        readme.main(["--results", str(found), "--readme", str(path)])
+        text = path.read_text()
+        assert text.startswith(f"# Before\n\n{readme.BEGIN}\n![")
+        assert text.endswith(f"{readme.END}\n\nafter\n")
+        assert "old" not in text
+        assert "| **aecodec x** | -50.0 % |" in text
+    assert "aecodec x takes 50 % fewer bytes than JPEG" in text
+    plot = (tmp_path / "docs" / "kodak.svg").read_text()
+    assert plot.startswith("<?xml")
+    assert plots.INK not in plot
+
+
+def test_readme_without_markers_is_left_alone(readme: ModuleType, tmp_path: Path) -> None:
+    path, found = tmp_path / "README.md", tmp_path / "results.json"
+    write_results(found, results(*rows("JPEG", 1)))
+    path.write_text("nothing")
+    with pytest.raises(BenchError, match=r"README\.md: no lines"):
+        readme.main(["--results", str(found), "--readme", str(path)])
+    assert path.read_text() == "nothing"

@@ -133,13 +133,13 @@ def markdown(results: Results, summary: Summary) -> str:
     lines += ["", warning] if warning else []
     lines += ["", *bd_table(summary)]
     lines += ["", "Bits per pixel at a mean PSNR of", ""]
-    lines += _table(
+    lines += markdown_table(
         ["codec", *(f"{level:g} dB" for level in PSNRS)],
         [[row.name, *("-" if value is None else f"{value:.3f}" for value in row.values)] for row in summary.rates_at],
     )
     if summary.lossless:
         rows = [[each.name, f"{each.bpp:.2f}", f"{100 * each.share:.1f} %"] for each in summary.lossless]
-        lines += ["", *_table(["without loss", "bpp", "of the raw bytes"], rows)]
+        lines += ["", *markdown_table(["without loss", "bpp", "of the raw bytes"], rows)]
     if summary.speeds:
         lines += ["", *speed_table(summary), "", f"Times: {_threads(results)}."]
     if summary.gains and summary.rivals:
@@ -153,11 +153,11 @@ def bd_table(summary: Summary, published: bool = True) -> list[str]:
     ours = summary.ours.name if summary.ours else "aecodec"
     heads = ["codec", f"PSNR, against {summary.reference}", f"MS-SSIM, against {summary.reference}"]
     rows = [
-        [each.name + (" (published)" if each.published else ""), *map(_cell, (each.psnr, each.ms_ssim, each.saved))]
+        [each.name + (" (published)" if each.published else ""), *map(percent, (each.psnr, each.ms_ssim, each.saved))]
         for each in summary.comparisons
         if published or not each.published
     ]
-    return _table([*heads, f"{ours} against it, PSNR"], rows)
+    return markdown_table([*heads, f"{ours} against it, PSNR"], rows)
 
 
 def speed_table(summary: Summary) -> list[str]:
@@ -172,15 +172,17 @@ def speed_table(summary: Summary) -> list[str]:
         ]
         for each in summary.speeds
     ]
-    return _table(["codec", "PSNR dB", "bpp", "encode Mpx/s", "decode Mpx/s"], rows)
+    return markdown_table(["codec", "PSNR dB", "bpp", "encode Mpx/s", "decode Mpx/s"], rows)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown, its first column to the left."""
     rule = "|---|" + "---:|" * (len(heads) - 1)
     return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def _cell(rate: BdRate) -> str:
+def percent(rate: BdRate) -> str:
+    """A BD-rate for a table; ``-`` where there is none."""
     return "-" if rate.percent is None else f"{rate.percent:+.1f} %"
 
 
