@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ def processes(count: int, threads: int, alone: bool = False) -> Iterator[Process
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update({name: str(threads) for name in THREADS})  # read by libraries when they are imported
     try:
-        pool = ProcessPoolExecutor(count, get_context("spawn"), max_tasks_per_child=1 if alone else None)
+        tasks = 1 if alone else None
+        pool = ProcessPoolExecutor(count, get_context("spawn"), _leave_interrupts, max_tasks_per_child=tasks)
         try:
             yield pool
         finally:
@@ -40,6 +42,11 @@ def processes(count: int, threads: int, alone: bool = False) -> Iterator[Process
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that waits: it stops handing out work and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def time_codec(rival: Rival, source: Source, qualities: Sequence[int]) -> list[Time]:
