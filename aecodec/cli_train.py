@@ -25,11 +25,22 @@ from aecodec.files import refuse_existing
     "--validation", type=click.Path(path_type=Path, exists=True), help="Held-out pictures.  [default: a part]"
 )
 @click.option("--init", default="", help="Start from an installed model or a weights file.  [default: your pictures]")
+@click.option(
+    "--architecture",
+    type=click.Choice(["auto", "convolutional", "fully-connected"]),
+    default="auto",
+    show_default=True,
+    help="auto: fully connected for arrays of pictures up to 32 x 32.",
+)
+@click.option("--code-size", type=click.IntRange(2), help="Latents per 16 x 16 pixels, or per block; even.")
+@click.option("--block", type=click.IntRange(2, 64), help="Side of fully connected blocks.  [default: picture, or 16]")
+@click.option("--layers", type=click.IntRange(0, 8), help="Fully connected layers on each side.  [default: 2]")
+@click.option("--nodes", type=click.IntRange(1), help="Nodes of each of these layers.  [default: 512]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
 @click.option(
-    "--crop", type=click.IntRange(64), help="Side of a crop; multiple of 64.  [default: 256, less for small pictures]"
+    "--crop", type=click.IntRange(8), help="Side of a crop; multiple of 64.  [default: 256, less for small pictures]"
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
@@ -46,6 +57,11 @@ def train(
     folder: Path | None,
     validation: Path | None,
     init: str,
+    architecture: str,
+    code_size: int | None,
+    block: int | None,
+    layers: int | None,
+    nodes: int | None,
     device: str,
     workers: int | None,
     batch: int,
@@ -62,13 +78,14 @@ def train(
     """
     if minutes is not None and steps is not None:
         raise click.UsageError("--minutes and --steps exclude each other")
-    if crop is not None and crop % 64:
-        raise click.UsageError("--crop must be a multiple of 64")
+    if code_size is not None and code_size % 2:
+        raise click.UsageError("--code-size must be even")
     refuse_existing(output, force or resume)
     if not os.access(output.parent, os.W_OK):  # now rather than after an hour
         raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
     import torch
 
+    from aecodec.training.architecture import Shape
     from aecodec.training.loop import TrainOptions
     from aecodec.training.run import Job, train_folder
 
@@ -84,6 +101,8 @@ def train(
         seed=seed,
     )
     folder = folder or output.with_suffix(".run")
-    job = Job(pictures, output, folder, validation, name, data, licence, init, fit_crop=crop is None)
+    connected = None if architecture == "auto" else architecture == "fully-connected"
+    shape = Shape(connected, block, code_size, layers, nodes)
+    job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")

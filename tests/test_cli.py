@@ -448,7 +448,7 @@ def test_models_that_are_not_there(here: Path, monkeypatch: pytest.MonkeyPatch) 
         ["compress", "a.png", "-", "-o", "out"],
         ["decompress", "a.aec", "b.aec", "-o", "-"],
         ["train", ".", "-o", "x.safetensors", "--steps", "3", "--minutes", "3"],
-        ["train", ".", "-o", "x.safetensors", "--crop", "100"],
+        ["train", ".", "-o", "x.safetensors", "--code-size", "101"],
         ["nothing"],
     ],
 )

@@ -165,16 +165,17 @@ class Crops:
     """Draws batches; batch ``step`` depends on the seed and the step alone, so a resumed run sees the same data.
 
     Sub-folders are sampled in proportion to the square root of their size: a large one does not drown the others.
-    With ``colours`` 1 the pictures must be grey.
+    With ``colours`` 1 the pictures must be grey. ``turned``: crops are mirrored and transposed at random.
     """
 
-    def __init__(self, pictures: Pictures, size: int, seed: int = 0, colours: int = 3) -> None:
+    def __init__(self, pictures: Pictures, size: int, seed: int = 0, colours: int = 3, turned: bool = True) -> None:
         if not pictures:
             raise DataError("no picture to train on")
         self.pictures = pictures
         self.size = size
         self.seed = seed
         self.colours = colours
+        self.turned = turned
         if isinstance(pictures, PictureArray):
             weight = np.ones(len(pictures))
         else:
@@ -193,6 +194,8 @@ class Crops:
             pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "edge")
         top, left = (int(random.integers(side - size + 1)) for side in pixels.shape[:2])
         crop = pixels[top : top + size, left : left + size]
+        if not self.turned:
+            return crop
         if random.random() < 0.5:
             crop = crop[:, ::-1]
         if random.random() < 0.5:

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from aecodec.config import ModelConfig, SharedConfig
+from aecodec.config import SharedConfig
 from aecodec.errors import AecError, DataError, OutputError
+from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pictures
+from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import (
     FEWEST,
     SMALLEST,
@@ -52,6 +54,7 @@ class Job:
     licence: str = ""
     init: str = ""  # name or weights file of the model to start from; the KLT of the pictures without it
     fit_crop: bool = False  # make crops smaller where the pictures are
+    shape: Shape = field(default_factory=Shape)
 
 
 def train_folder(
@@ -71,9 +74,14 @@ def train_folder(
     if resume and not checkpoint.exists():
         raise DataError(f"{checkpoint}: nothing to resume")
     start = load_weights(find(job.init)) if job.init else None
-    config = start.card.config if start else config or ModelConfig()
     report(f"reading {job.pictures}")
-    everything, options = _fitting(load_source(job.pictures, report), job, options, config, report)
+    everything = load_source(job.pictures, report)
+    if resume:
+        config = load_checkpoint(checkpoint)[0].config
+    elif start:
+        config = start.card.config
+    config = config or choose(everything, job.shape)
+    everything, options = _fitting(everything, job, options, config, report)
     pictures, held = _divide(job, everything, report)
     report(f"{len(pictures):,} pictures to train on, {len(held):,} held out")
     try:
@@ -81,7 +89,8 @@ def train_folder(
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
 
-    crops = Crops(pictures, options.crop, options.seed, config.colours)
+    turned = not whole_pictures(everything, config)
+    crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
     trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start and not resume else None)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
     validator = Validator(held)
@@ -146,7 +155,8 @@ def _fitting(
     """The pictures that can be used, and the options with a crop that suits them. Raises DataError."""
     step = config.stride * config.hyper_stride
     if len(pictures) and job.fit_crop:
-        options = replace(options, crop=fitting_crop(pictures, options.crop, step))
+        crop = fitting_crop(pictures, options.crop, step)
+        options = replace(options, crop=crop, batch=fitting_batch(options.batch, crop, config))
     if options.crop % step:
         raise DataError(f"crops of {options.crop} pixels: this model needs multiples of {step}")
     usable = large_enough(pictures, options.crop, step, report)
