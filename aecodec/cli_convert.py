@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from aecodec import arrays
 from aecodec.batch import STREAM, Convert, Result, convert_files, convert_stream
 from aecodec.cli_errors import clean
 from aecodec.container import HEADER_BYTES, MAX_PIXELS, check_pixels, parse_header
@@ -84,7 +83,7 @@ def compress(
     """
     if sum(option is not None for option in (quality, bpp, target_size)) > 1:
         raise click.UsageError("--quality, --bpp and --target-size exclude each other")
-    from aecodec import images
+    from aecodec import arrays, images
 
     tasks = _plan(sources, output, recursive, images.suffixes() - {".aec"}, ".aec")
     from aecodec import encode_stack, load_codec  # after the plan: mistakes show at once
@@ -132,7 +131,7 @@ def decompress(
     SRC - is stdin. With several sources or a folder, -o is a folder. A stack becomes an array (.npy, or what the suffix
     of -o says: .npz, .idx, .idx.gz), or with --format a folder of pictures.
     """
-    from aecodec import images
+    from aecodec import arrays, images
 
     suffix = f".{kind.lower().removeprefix('.')}" if kind else ".png"
     tasks = _plan(sources, output, recursive, {".aec"}, suffix)
