@@ -29,6 +29,7 @@ def _words(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> lis
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of each codec.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes for sizes and scores.  [default: cores]")
 @click.option("--ssimulacra2/--no-ssimulacra2", default=True, help="Off saves most of the time.")
+@click.option("--retime", is_flag=True, help="Measure times and memory again, for example on an idle machine.")
 @click.option("--title", default="", help="Of the report.  [default: the folder's name]")
 @click.option("--published", type=_file, help="JSON of published points to show beside.")
 @click.option("--matrix", type=_file, help="JSON of a matrix of models and data sets to show.")
@@ -44,6 +45,7 @@ def bench(
     threads: int,
     jobs: int | None,
     ssimulacra2: bool,
+    retime: bool,
     title: str,
     published: Path | None,
     matrix: Path | None,
@@ -60,7 +62,7 @@ def bench(
     from aecodec.evaluation.extra import BenchError
 
     rivals = [*known.models(models or ("photo",)), *known.choose(known.rivals(threads), codecs)]
-    options = Options(jobs or os.cpu_count() or 1, threads, timed, ssimulacra2)
+    options = Options(jobs or os.cpu_count() or 1, threads, timed, ssimulacra2, retime)
     request = Request(pictures, output, rivals, options, title, limit, published, matrix)
     try:
         text = benchmark(request, lambda line: None if quiet else click.echo(line, err=True))

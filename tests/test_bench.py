@@ -23,7 +23,7 @@ from aecodec.evaluation.lossless import Png
 from aecodec.evaluation.metrics import as_rgb, ms_ssim, ms_ssim_decibels, psnr, ssimulacra2
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
-from aecodec.evaluation.rivals import Jpeg, JpegXl, Rival, WebP
+from aecodec.evaluation.rivals import Jpeg, JpegXl, Machine, Rival, WebP
 from aecodec.evaluation.sources import Picture, Source, find_sources, spread
 from aecodec.evaluation.summary import curve, summarise
 from tests.pictures import picture
@@ -215,7 +215,7 @@ def test_a_run_goes_on_and_measures_only_what_changed(
     more = [Jpeg(qualities=(30, 60, 90)), Png()]
     assert plan(more, sources, first)[0] == ["JPEG 1.png", "JPEG below/2.png"]
 
-    monkeypatch.setattr(bench, "machine", lambda: replace(bench.Machine("another", 1, "system")))
+    monkeypatch.setattr(bench, "machine", lambda: Machine("another", 1, "system"))
     assert plan(codecs, sources, first) == ([], ["JPEG 1.png", "PNG 1.png"])
     monkeypatch.undo()
 
@@ -318,8 +318,11 @@ def test_speed_is_taken_at_the_psnr_aimed_at() -> None:
     measured = results(*rows("JPEG", 1))
     times = tuple(Time("JPEG", "a", q, 0.008, 0.004) for q in (20, 40, 60, 80))
     (speed,) = summarise(replace(measured, times=times)).speeds
-    assert speed.quality == 40  # 32.67 dB
+    assert speed.psnr == 33  # between the settings of 32.67 and 36 dB
+    assert 8 * 1600 / 8000 < speed.bpp < 8 * 3200 / 8000
     assert (speed.encode, speed.decode) == pytest.approx((1.0, 2.0))
+    (beyond,) = summarise(replace(results(*rows("JPEG", 1, 20.0)), times=times)).speeds
+    assert beyond.psnr == pytest.approx(26 + 20 / 6 + 20)  # the nearest there is
 
 
 def test_published_points_are_read_and_marked() -> None:

@@ -21,7 +21,7 @@ from aecodec.evaluation.codecs import Model
 from aecodec.evaluation.extra import BenchError, version
 from aecodec.evaluation.metrics import as_rgb, ms_ssim, psnr, ssimulacra2
 from aecodec.evaluation.results import Codec, Results, Row, Time, Timing, read_results, write_results
-from aecodec.evaluation.rivals import Machine, Rival, machine
+from aecodec.evaluation.rivals import Rival, machine
 from aecodec.evaluation.sources import Source, spread
 from aecodec.evaluation.timing import peak_memory, processes, time_codec
 
@@ -31,12 +31,16 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure: ``jobs`` processes for the scores, ``threads`` for each codec, ``timed`` pictures for times."""
+    """How to measure: ``jobs`` processes for the scores, ``threads`` for each codec, ``timed`` pictures for times.
+
+    With ``retime``, times and memory are measured again even where they are known.
+    """
 
     jobs: int = 1
     threads: int = 1
     timed: int = 8
     ssimulacra2: bool = True
+    retime: bool = False
 
 
 def measure_picture(rival: Rival, source: Source, qualities: Sequence[int], with_ssimulacra2: bool) -> list[Row]:
@@ -69,6 +73,7 @@ def run(
         for rows in _measure(pool, rivals, sources, results, options, report):
             results = replace(results, rows=(*results.rows, *rows))
             write_results(path, results)
+    results = _stamped(results, options.threads)
     with processes(1, options.threads) as pool:
         for times in _time(pool, rivals, sources, results, options, report):
             results = replace(results, times=(*results.times, *times))
@@ -98,10 +103,11 @@ def _reusable(
         if found is not None and _identity(found) == _identity(codec):
             same.add(codec.name)
             codec = found
-        if codec.timing is None or (codec.timing.machine, codec.timing.threads) != (here, options.threads):
-            codec = replace(codec, timing=_timing(here, options.threads, today), memory=None)
-        else:
+        taken = codec.timing
+        if taken is not None and (taken.machine, taken.threads) == (here, options.threads) and not options.retime:
             timed.add(codec.name)
+        else:
+            codec = replace(codec, timing=None, memory=None)
         codecs.append(codec)
     digests = {picture.name: picture.sha256 for picture in known.pictures}
     images = {source.name for source in sources if digests.get(source.name) == source.picture.sha256}
@@ -120,9 +126,12 @@ def _identity(codec: Codec) -> tuple[object, ...]:
     return codec.settings, dict(codec.versions), codec.model
 
 
-def _timing(here: Machine, threads: int, today: str) -> Timing:
+def _stamped(results: Results, threads: int) -> Results:
+    """With where and when the times are taken that are missing yet."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return Timing(here, threads, round(load, 2), today)
+    timing = Timing(machine(), threads, round(load, 2), date.today().isoformat())
+    codecs = (codec if codec.timing else replace(codec, timing=timing) for codec in results.codecs)
+    return replace(results, codecs=tuple(codecs))
 
 
 def _missing(

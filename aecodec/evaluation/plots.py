@@ -8,12 +8,14 @@ from typing import Any
 
 from aecodec.evaluation.curves import Curve
 from aecodec.evaluation.extra import optional
-from aecodec.evaluation.summary import Scored, Speed, Summary
+from aecodec.evaluation.speeds import Speed
+from aecodec.evaluation.summary import Scored, Summary
 
 METRICS = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM (dB)", "ssimulacra2": "SSIMULACRA2"}
 OURS = ("#d1242f", "#bf3989", "#9a6700")
 COLOURS = ("#6e7781", "#0969da", "#8250df", "#1a7f37", "#bc4c00", "#0a9396", "#7d4e00", "#9aa4af")
 MARKERS = "osDv^<>P"
+CROWD = 12  # curves; the legend of more stands below the plot
 INK = "#010203"  # of text and axes; replaced in pages, where it follows their colour
 
 
@@ -23,7 +25,7 @@ def rate_distortion(summary: Summary, metric: str, logarithmic: bool, published:
     measured = [each for each in shown if not each.published]
     if not measured:
         return None
-    figure, axes = _figure((8.4, 5.2))
+    figure, axes = _figure((8.4, 5.2 if len(shown) <= CROWD else 6.8))
     for each, style in zip(shown, _styles(shown), strict=True):
         curve: Curve = getattr(each, metric)
         axes.plot(curve.rates, curve.psnrs, **style, label=each.name + (" (published)" if each.published else ""))
@@ -40,7 +42,12 @@ def rate_distortion(summary: Summary, metric: str, logarithmic: bool, published:
         axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes.minorticks_off()
     axes.set(xlabel="bits per pixel" + (" (logarithmic)" if logarithmic else ""), ylabel=METRICS[metric])
-    _finish(axes)
+    axes.grid(alpha=0.25)
+    look = {"fontsize": 7, "labelcolor": INK, "framealpha": 0}
+    if len(shown) <= CROWD:
+        axes.legend(loc="lower right", **look)
+    else:
+        figure.legend(loc="outside lower center", ncols=3, **look)
     return figure
 
 
@@ -93,12 +100,6 @@ def _figure(size: tuple[float, float], columns: int = 1) -> tuple[Any, Any]:
         for text in (each.xaxis.label, each.yaxis.label, each.title):
             text.set_color(INK)
     return figure, axes
-
-
-def _finish(axes: Any) -> None:
-    axes.grid(alpha=0.25)
-    columns = 1 if len(axes.lines) < 14 else 2
-    axes.legend(fontsize=7, labelcolor=INK, framealpha=0, ncols=columns, loc="lower right")
 
 
 def _styles(shown: Sequence[Scored] | Sequence[Speed]) -> list[dict[str, Any]]:

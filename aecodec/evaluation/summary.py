@@ -19,6 +19,7 @@ from aecodec.evaluation.metrics import ms_ssim_decibels
 from aecodec.evaluation.published import Published
 from aecodec.evaluation.results import Codec, Results, Row
 from aecodec.evaluation.sources import Picture
+from aecodec.evaluation.speeds import Speed, speeds_at
 
 PSNRS = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0, 40.0)
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -88,22 +89,6 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Speed:
-    """A codec's speed in megapixels per second at the setting whose mean PSNR is nearest to the one aimed at."""
-
-    name: str
-    ours: bool
-    quality: int
-    psnr: float | None
-    bpp: float
-    encode: float
-    decode: float
-    loaded: int | None
-    encode_memory: int | None
-    decode_memory: int | None
-
-
-@dataclass(frozen=True)
 class Summary:
     """Everything a report shows in numbers."""
 
@@ -146,7 +131,7 @@ def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
         tuple(lossless),
         rivals,
         _gains(results, ours.name, rivals) if ours else (),
-        _speeds(results, TIMED_PSNR),
+        speeds_at(results, TIMED_PSNR),
     )
 
 
@@ -245,44 +230,3 @@ def hardest_rival(gains: Sequence[Gain]) -> int:
 
 def _percent(rate: BdRate) -> float:
     return math.inf if rate.percent is None else rate.percent
-
-
-def _speeds(results: Results, target: float) -> tuple[Speed, ...]:
-    pixels = {picture.name: picture.pixels for picture in results.pictures}
-    speeds = []
-    for codec in results.codecs:
-        times = results.times_of(codec.name)
-        timed = {time.image for time in times}
-        rows = [row for row in results.of(codec.name) if row.image in timed]
-        if not rows:
-            continue
-        quality = _nearest(rows, target)
-        chosen = [row for row in rows if row.quality == quality]
-        decibels = [row.psnr for row in chosen if row.psnr is not None]
-        of_quality = [time for time in times if time.quality == quality]
-        total = sum(pixels[time.image] for time in of_quality) / 1e6
-        memory = codec.memory
-        speeds.append(
-            Speed(
-                codec.name,
-                codec.name.startswith(PREFIX),
-                quality,
-                fmean(decibels) if len(decibels) == len(chosen) else None,
-                fmean(8 * row.bytes / pixels[row.image] for row in chosen),
-                total / sum(time.encode for time in of_quality),
-                total / sum(time.decode for time in of_quality),
-                memory.loaded if memory else None,
-                memory.encode if memory else None,
-                memory.decode if memory else None,
-            )
-        )
-    return tuple(speeds)
-
-
-def _nearest(rows: Sequence[Row], target: float) -> int:
-    """The quality whose mean PSNR is nearest to the target."""
-
-    def distance(quality: int) -> float:
-        return abs(fmean(row.psnr or math.inf for row in rows if row.quality == quality) - target)
-
-    return min(sorted({row.quality for row in rows}), key=distance)
