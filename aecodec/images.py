@@ -30,8 +30,9 @@ _XMP_OF_PNG = "XML:com.adobe.xmp"
 _XMP_OF_TIFF = 700
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Opening these would run another program or needs one: they are drawings, films and tables rather than pictures.
-_NO_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
+# Opening these would run another program or needs one: they are drawings, films and tables rather than pictures. The
+# first one is ours, where aecodec.pillow was imported.
+_NO_PICTURES = frozenset({"AEC", "BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
 
 _SIXTEEN_BITS = "16 bits a sample; convert it to 8 bits first, for example with: magick IN -depth 8 OUT"
 _REFUSED = {
@@ -211,7 +212,7 @@ def decode_lossless(data: bytes, width: int, height: int, channels: int) -> Pixe
 def format_of(suffix: str) -> str:
     """Pillow's name of the format with this suffix, which Pillow can write. Raises ImageError."""
     name = Image.registered_extensions().get(suffix.lower())
-    if name is None or name not in Image.SAVE:
+    if name is None or name not in Image.SAVE or name in _NO_PICTURES:
         raise ImageError(f"no picture format {suffix!r} that can be written; for example .png, .webp, .jpg, .tif")
     return name
 
