@@ -36,6 +36,16 @@ from aecodec.files import refuse_existing
 @click.option("--block", type=click.IntRange(2, 64), help="Side of fully connected blocks.  [default: picture, or 16]")
 @click.option("--layers", type=click.IntRange(0, 8), help="Fully connected layers on each side.  [default: 2]")
 @click.option("--nodes", type=click.IntRange(1), help="Nodes of each of these layers.  [default: 512]")
+@click.option(
+    "--objective",
+    type=click.Choice(["variational", "denoising", "sparse", "contractive"]),
+    default="variational",
+    show_default=True,
+    help="What is added to rate and distortion, see docs/models.md.",
+)
+@click.option("--noise", metavar="LOW..HIGH", help="Of the denoising objective, in grey levels.  [default: 5..25]")
+@click.option("--strength", type=click.FloatRange(0), help="Of the sparse (default 0.3) or contractive one (200).")
+@click.option("--loss", type=click.Choice(["mse", "bce"]), default="mse", show_default=True, help="Distortion.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
@@ -62,6 +72,10 @@ def train(
     block: int | None,
     layers: int | None,
     nodes: int | None,
+    objective: str,
+    noise: str | None,
+    strength: float | None,
+    loss: str,
     device: str,
     workers: int | None,
     batch: int,
@@ -80,6 +94,11 @@ def train(
         raise click.UsageError("--minutes and --steps exclude each other")
     if code_size is not None and code_size % 2:
         raise click.UsageError("--code-size must be even")
+    if noise is not None and objective != "denoising":
+        raise click.UsageError("--noise is of --objective denoising")
+    if strength is not None and objective not in ("sparse", "contractive"):
+        raise click.UsageError("--strength is of --objective sparse and contractive")
+    levels = _levels(noise or "5..25") if objective == "denoising" else None
     refuse_existing(output, force or resume)
     if not os.access(output.parent, os.W_OK):  # now rather than after an hour
         raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
@@ -87,6 +106,7 @@ def train(
 
     from aecodec.training.architecture import Shape
     from aecodec.training.loop import TrainOptions
+    from aecodec.training.objective import Objective
     from aecodec.training.run import Job, train_folder
 
     if device == "auto":
@@ -99,6 +119,12 @@ def train(
         workers=1 if device == "cuda" else min(batch, workers or os.cpu_count() or 1),
         device=device,
         seed=seed,
+        objective=Objective(
+            noise=levels,
+            sparsity=(0.3 if strength is None else strength) if objective == "sparse" else 0.0,
+            contraction=(200.0 if strength is None else strength) if objective == "contractive" else 0.0,
+            cross_entropy=loss == "bce",
+        ),
     )
     folder = folder or output.with_suffix(".run")
     connected = None if architecture == "auto" else architecture == "fully-connected"
@@ -106,3 +132,15 @@ def train(
     job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")
+
+
+def _levels(text: str) -> tuple[float, float]:
+    """A range "LOW..HIGH" or one number. Raises UsageError."""
+    low, _, high = text.partition("..")
+    try:
+        levels = float(low), float(high or low)
+    except ValueError:
+        raise click.UsageError(f"--noise {text}: a number, or two with .. between them") from None
+    if not 0 <= levels[0] <= levels[1] <= 255:
+        raise click.UsageError(f"--noise {text}: grey levels are 0..255, the lower one first")
+    return levels

@@ -21,7 +21,7 @@ from aecodec.networks import Model, channels_last
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
 from aecodec.training.initialize import initialize
-from aecodec.training.objective import Terms, rate_distortion
+from aecodec.training.objective import PLAIN, Objective, Terms, rate_distortion
 from aecodec.training.optimizer import Optimizer
 
 
@@ -44,6 +44,7 @@ class TrainOptions:
     checkpoint_seconds: float = 180.0
     validate_seconds: float = 900.0
     log_every: int = 50
+    objective: Objective = PLAIN
 
 
 class Trainer:
@@ -94,7 +95,7 @@ class Trainer:
             torch.set_num_threads(1)
         generator = torch.Generator(device).manual_seed(hash((self.options.seed, self.progress.step, worker)))
         with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
-            terms = rate_distortion(self.model, pixels.to(device), q.to(device), generator)
+            terms = rate_distortion(self.model, pixels.to(device), q.to(device), generator, self.options.objective)
         loss = terms.loss.sum() / self.options.batch
         return terms, torch.autograd.grad(loss, list(self.model.parameters()))
 

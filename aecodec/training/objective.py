@@ -1,7 +1,8 @@
-"""The rate-distortion objective: the loss of a variational autoencoder whose posterior is a unit-wide uniform.
+"""The rate-distortion objective, and what the kinds of autoencoders add to it; see docs/models.md.
 
-Rate is measured on latents with additive uniform noise, distortion on truly rounded latents with a straight-through
-gradient (the mixed scheme of Minnen and Singh, ICIP 2020; Guo et al., ICML 2021).
+It is the loss of a variational autoencoder whose posterior is a unit-wide uniform. Rate is measured on latents with
+additive uniform noise, distortion on truly rounded latents with a straight-through gradient (the mixed scheme of Minnen
+and Singh, ICIP 2020; Guo et al., ICML 2021).
 """
 
 from __future__ import annotations
@@ -58,6 +59,16 @@ def gaussian_bits(deviation: Tensor, parameter: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What is added to plain rate-distortion; the default adds nothing."""
+
+    noise: tuple[float, float] | None = None  # denoising: standard deviations, from .. to, in grey levels
+    sparsity: float = 0.0  # sparse: bits charged for each unit of absolute scaled latent
+    contraction: float = 0.0  # contractive: bits charged for the squared change of the scaled latents per grey level
+    cross_entropy: bool = False  # distortion is binary cross-entropy instead of squared error
+
+
+@dataclass(frozen=True)
 class Terms:
     """One value per sample: the loss, and what it is made of."""
 
@@ -72,14 +83,59 @@ def lagrangian(model: Model, q: Tensor) -> Tensor:
     return c.lambda_min * (c.lambda_max / c.lambda_min) ** q
 
 
-def rate_distortion(model: Model, pixels: Tensor, q: Tensor, generator: torch.Generator) -> Terms:
-    """Loss terms of uint8 pixels (N, H, W, 3), H and W multiples of 64, at qualities ``q`` (N,) in 0..1."""
+def add_noise(pixels: Tensor, noise: tuple[float, float], generator: torch.Generator) -> Tensor:
+    """Pixels (N, H, W, C) uint8 with Gaussian noise, of one level drawn for each sample, as a camera would store them.
+
+    Noisy input and clean target make the denoising autoencoder (Vincent et al., ICML 2008).
+    """
+    low, high = noise
+    level = low + (high - low) * torch.rand(len(pixels), 1, 1, 1, generator=generator, device=pixels.device)
+    gauss = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+    return (pixels + level * gauss).round().clamp(0, 255).to(torch.uint8)
+
+
+def jacobian_norm(model: Model, x: Tensor, code: Tensor, gain: Tensor, generator: torch.Generator) -> Tensor:
+    """Squared Frobenius norm (N,) of the Jacobian of the scaled latents, per grey level; a random estimate.
+
+    For small Gaussian steps u the mean of |f(x + u) - f(x)|^2 is |J|^2 times their variance. That costs one more
+    analysis forward and backward; the exact norm would cost one for every latent. (Contractive autoencoder: Rifai et
+    al., ICML 2011.)
+    """
+    grey_level = 4 / 255  # in units of the network
+    step = grey_level * torch.randn(x.shape, generator=generator, device=x.device)
+    change: Tensor = (model.analysis(x + step) * gain - code).square().sum((1, 2, 3))
+    return change
+
+
+def cross_entropy(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Binary cross-entropy (N,) of pixels beyond that of the pixels themselves, scaled to squared grey levels.
+
+    For small errors at middle grey it is the squared error; near black and white it weighs errors more.
+    """
+    p, t = (x_hat / 4 + 0.5).clamp(1e-3, 1 - 1e-3), (x / 4 + 0.5).clamp(0, 1)
+    own = torch.special.entr(t) + torch.special.entr(1 - t)
+    beyond = -(t * p.log() + (1 - t) * (1 - p).log()) - own
+    # Where the clamp stops the gradient of p, squared error takes over.
+    outside = (x_hat / 4 + 0.5 - p).square()
+    result: Tensor = (beyond / 2 + outside).mean((1, 2, 3)) * 255**2
+    return result
+
+
+PLAIN = Objective()
+
+
+def rate_distortion(
+    model: Model, pixels: Tensor, q: Tensor, generator: torch.Generator, objective: Objective = PLAIN
+) -> Terms:
+    """Loss terms of uint8 pixels (N, H, W, C), sides multiples of the strides, at qualities ``q`` (N,) in 0..1."""
 
     def noise(x: Tensor) -> Tensor:
         return torch.rand(x.shape, generator=generator, device=x.device) - 0.5
 
     x = to_network(pixels)
-    y = model.analysis(x) * model.gains.forward_gain(q)
+    seen = x if objective.noise is None else to_network(add_noise(pixels, objective.noise, generator))
+    gain = model.gains.forward_gain(q)
+    y = model.analysis(seen) * gain
     z = model.hyper_analysis(y)
     z_bits = -torch.log2(_floor(model.hyper_prior.probability(z + noise(z)), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))
@@ -93,6 +149,13 @@ def rate_distortion(model: Model, pixels: Tensor, q: Tensor, generator: torch.Ge
     y_hat = straight_through_round(y - mean) + mean
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))
     mse = (x_hat - x).square().mean((1, 2, 3)) * (255 / 4) ** 2
-    bpp = (y_bits.sum((1, 2, 3)) + z_bits.sum((1, 2, 3))) / (x.shape[2] * x.shape[3])
+    positions = x.shape[2] * x.shape[3]
+    bpp = (y_bits.sum((1, 2, 3)) + z_bits.sum((1, 2, 3))) / positions
+    charged = bpp
+    if objective.sparsity:
+        charged = charged + objective.sparsity * y.abs().sum((1, 2, 3)) / positions
+    if objective.contraction:
+        charged = charged + objective.contraction * jacobian_norm(model, seen, y, gain, generator) / positions
+    distortion = cross_entropy(x_hat, x) if objective.cross_entropy else mse
     weight = lagrangian(model, q)
-    return Terms((bpp + weight * mse) / weight.sqrt(), bpp.detach(), mse.detach())
+    return Terms((charged + weight * distortion) / weight.sqrt(), bpp.detach(), mse.detach())
