@@ -33,6 +33,7 @@ from aecodec.files import refuse_existing
     help="auto: fully connected for arrays of pictures up to 32 x 32.",
 )
 @click.option("--code-size", type=click.IntRange(2), help="Latents per 16 x 16 pixels, or per block; even.")
+@click.option("--channels", type=click.IntRange(8), help="Width of the convolutional networks.  [default: 160]")
 @click.option("--block", type=click.IntRange(2, 64), help="Side of fully connected blocks.  [default: picture, or 16]")
 @click.option("--layers", type=click.IntRange(0, 8), help="Fully connected layers on each side.  [default: 2]")
 @click.option("--nodes", type=click.IntRange(1), help="Nodes of each of these layers.  [default: 512]")
@@ -69,6 +70,7 @@ def train(
     init: str,
     architecture: str,
     code_size: int | None,
+    channels: int | None,
     block: int | None,
     layers: int | None,
     nodes: int | None,
@@ -128,7 +130,7 @@ def train(
     )
     folder = folder or output.with_suffix(".run")
     connected = None if architecture == "auto" else architecture == "fully-connected"
-    shape = Shape(connected, block, code_size, layers, nodes)
+    shape = Shape(connected, code_size, channels, block, layers, nodes)
     job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")

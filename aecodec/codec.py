@@ -79,6 +79,7 @@ class Codec:
             contents = self._encode_latents(y, quality, frame)
         else:
             contents = self._search(y, frame, target_bytes)
+        del y  # as large as the picture in float: room for the lossless coding
         if lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
             if len(pack(lossless)) <= len(pack(contents)):
@@ -130,8 +131,7 @@ class Codec:
     def write_latents(self, y: Floats, quality_field: int) -> CodedLatents:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths."""
         gain, _ = self._transform.gains(_position(quality_field))
-        scaled = y * gain
-        writer = latents.Writer(self._prior, scaled, self._transform.hyper_analyse(scaled))
+        writer = latents.Writer(self._prior, y, gain, self._transform.hyper_analyse(y * gain))
         latents.code(self._prior, writer, *y.shape[:3])
         return CodedLatents(*writer.finish(), writer.crc)
 
@@ -218,7 +218,7 @@ def lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
     height, width = pixels.shape[:2]
     if height * width <= SMALL_PICTURE:
         return True
-    rows = np.arange(0, height - 8, max(64, height // 16))[:, None] + np.arange(8)
+    rows = np.arange(0, height - 8, max(128, height // 8))[:, None] + np.arange(8)
     strips = pixels[rows.ravel()].astype(np.int16)
     residual = np.diff(strips, axis=1).astype(np.uint8)
     estimate = len(zlib.compress(residual.tobytes(), 1)) * height / rows.size

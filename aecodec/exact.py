@@ -7,12 +7,12 @@ exceed what the type represents exactly: the largest row of ``sum |weight| * lim
 float32, or below 2^53 in float64. Sums of such numbers do not depend on their order, so any matrix product will do.
 (Integer networks for this purpose: Ballé, Johnston, Minnen, ICLR 2019.)
 
-Activations have ``FRACTION_BITS`` fractional bits. A layer computes::
+Activations are float32 with ``FRACTION_BITS`` fractional bits. A layer computes::
 
     floor((x @ weight + bias) / 2^shift), then clamps to -limit..limit
 
-with the rounding half already in the bias. NumPy does the arithmetic: settings of PyTorch (TF32, bfloat16 products,
-Winograd convolutions) cannot reach it.
+with the rounding half already in the bias. Matrix products are PyTorch's in float64, for which it has none of the less
+exact modes that settings choose for float32 (TF32, bfloat16 products, Winograd convolutions); NumPy does the rest.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from aecodec.errors import ModelError
+from aecodec.threads import spans, spread
 
 Array = npt.NDArray[np.floating]
+Indexes = npt.NDArray[np.intp]
 
 FRACTION_BITS = 6  # more change the rate by less than 0.03 %, and force more layers into float64
 LEAK_BITS = 3  # the slope of the leaky layers is 2^-3
+
+ALL = slice(None)
 
 
 def exact_type(weight: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], limit_in: int) -> type[np.floating]:
@@ -48,15 +53,20 @@ def exact_type(weight: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], limit
 class Dense:
     """1x1 convolution: (..., h, w, inputs) to (..., h, w, outputs)."""
 
-    weight: Array
-    bias: Array
+    weight: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
     shift: int
     limit: int
 
     def __call__(self, x: Array) -> Array:
-        total = x.reshape(-1, x.shape[-1]).astype(self.weight.dtype, copy=False) @ self.weight
-        total += self.bias
-        return _rescale(total, self.shift, self.limit).reshape(*x.shape[:-1], -1)
+        weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
+        total = torch.addmm(bias, torch.from_numpy(x.reshape(-1, x.shape[-1])).double(), weight)
+        total.mul_(2.0**-self.shift).floor_().clamp_(-self.limit, self.limit)
+        return total.float().numpy().reshape(*x.shape[:-1], total.shape[1])
+
+    def part(self, inputs: slice | Indexes = ALL, outputs: slice | Indexes = ALL) -> Dense:
+        """The layer with some of its inputs, the others being zero, and some of its outputs."""
+        return Dense(np.ascontiguousarray(self.weight[inputs][:, outputs]), self.bias[outputs], self.shift, self.limit)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Depthwise:
             row, column = divmod(tap, 3)
             np.multiply(padded[..., row : row + height, column : column + width, :], weight, out=product)
             total += product
-        return _rescale(total, self.shift, self.limit)
+        return _rescale(total, self.shift, self.limit).astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -112,10 +122,19 @@ def _rescale(total: Array, shift: int, limit: int) -> Array:
 
 
 def run(layers: Sequence[Layer], x: Array) -> Array:
-    """Apply ``layers`` one after another."""
-    for layer in layers:
-        x = layer(x)
-    return x
+    """Apply ``layers`` one after another to (n, h, w, channels), in strips of rows that see a little more each."""
+    halo = sum(isinstance(layer, Depthwise) for layer in layers)
+    scale = 2 ** sum(isinstance(layer, Shuffle) for layer in layers)
+
+    def strip(rows: slice) -> Array:
+        top = max(0, rows.start - halo)
+        result = x[:, top : rows.stop + halo]
+        for layer in layers:
+            result = layer(result)
+        return result[:, scale * (rows.start - top) : scale * (rows.stop - top)]
+
+    height = x.shape[1]
+    return np.concatenate(spread(strip, spans(height, height, least=4)), axis=1)
 
 
 def build(
@@ -139,8 +158,9 @@ def build(
             if not (0 <= shift < 40 and 0 < limit < 2**24):
                 raise ModelError(f"layer {prefix}.{i}: shift {shift} or limit {limit} out of range")
             dtype = exact_type(weight, bias, limit_in)
-            layers.append(
-                (Dense if kind == "dense" else Depthwise)(weight.astype(dtype), bias.astype(dtype), shift, limit)
-            )
+            if kind == "dense":
+                layers.append(Dense(weight.astype(np.float64), bias.astype(np.float64), shift, limit))
+            else:
+                layers.append(Depthwise(weight.astype(dtype), bias.astype(dtype), shift, limit))
             limit_in = limit
     return tuple(layers)

@@ -25,6 +25,7 @@ from aecodec.errors import AecError, FormatError, ImageError, OutputError
 Pixels = npt.NDArray[np.uint8]
 
 WEBP_MAX_SIDE = 16383
+WEBP_MAX_PIXELS = 2**25  # its lossless coder takes about 30 bytes of memory per pixel
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_OF_PNG = "XML:com.adobe.xmp"
 _XMP_OF_TIFF = 700
@@ -196,9 +197,13 @@ def decode_plane(data: bytes, width: int, height: int) -> Pixels:
 
 
 def encode_lossless(pixels: Pixels) -> bytes:
-    """Pixels (H, W) or (H, W, 3) as a complete PNG or lossless WebP file, the smaller of the two."""
+    """Pixels (H, W) or (H, W, 3) as a complete PNG or lossless WebP file, the smaller of the two.
+
+    Pictures that are too large for WebP, or would take too much memory, become PNG.
+    """
     coded = _save(pixels, "PNG", optimize=True)
-    if max(pixels.shape[:2]) > WEBP_MAX_SIDE:
+    height, width = pixels.shape[:2]
+    if max(height, width) > WEBP_MAX_SIDE or height * width > WEBP_MAX_PIXELS:
         return coded
     colour = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
     return min(coded, _save(colour, "WEBP", lossless=True, quality=80, method=4, exact=True), key=len)

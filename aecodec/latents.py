@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from aecodec import exact
 from aecodec.config import INDEX_UNIT, SCALE_COUNT, SharedConfig
+from aecodec.context import Context, split
 from aecodec.entropy import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, Table
 from aecodec.errors import ModelError
 from aecodec.exact import FRACTION_BITS
@@ -52,7 +53,7 @@ class Prior:
     hyper_channels: int
     hyper_stride: int  # latents per hyper latent
     hyper_synthesis: tuple[exact.Layer, ...]
-    context: tuple[exact.Layer, ...]
+    context: Context
     latent_tables: tuple[Table, ...]
     hyper_tables: tuple[Table, ...]
 
@@ -68,7 +69,7 @@ def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
             config.hyper_channels,
             config.hyper_stride,
             exact.build(config.HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
-            exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT),
+            split(exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT), config.latent_channels),
             _tables(arrays, "latent_tables", SCALE_COUNT),
             _tables(arrays, "hyper_tables", config.hyper_channels),
         )
@@ -150,19 +151,23 @@ def _code_tile(prior: Prior, side: Side, z: Symbols, tile: Tile) -> Floats:
     )
     parameters = exact.run(prior.hyper_synthesis, z[:, rows, columns].astype(np.float32))
     parameters = parameters[:, : tile.height, : tile.width]
-    first = _code_half(side, tile, True, parameters)
+    first = _code_half(side, tile, True, _of_half(tile, True, parameters))
 
     known = np.clip(first * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT)
-    seen = tile.unite(known, np.zeros_like(known))
-    correction = exact.run(prior.context, np.concatenate([parameters, seen], axis=-1))
-    second = _code_half(side, tile, False, parameters + correction)
+    correction = prior.context(parameters, known, tile.odd[:, :, 0])
+    second = _code_half(side, tile, False, _of_half(tile, False, parameters) + correction)
     return np.asarray(tile.unite(first, second), np.float32)
 
 
+def _of_half(tile: Tile, first: bool, parameters: exact.Array) -> exact.Array:
+    """The parameters (n, h, w, M) of one half of the latents, of those (n, h, w, 2 M) of all."""
+    return np.concatenate([tile.pick(x, first) for x in np.split(parameters, 2, axis=-1)], axis=-1)
+
+
 def _code_half(side: Side, tile: Tile, first: bool, parameters: exact.Array) -> Floats:
-    mean, scale = (tile.pick(x, first) for x in np.split(parameters, 2, axis=-1))
+    mean, scale = np.split(parameters, 2, axis=-1)
     index = np.clip(np.floor((scale + 2 ** (_INDEX_SHIFT - 1)) * 2.0**-_INDEX_SHIFT), 0, SCALE_COUNT - 1)
-    mean = (mean * (1 / _ONE)).astype(np.float32, copy=False)
+    mean = mean * np.float32(1 / _ONE)
     symbols = side.half(tile, first, mean, index.astype(np.uint8))
     return np.asarray(mean + symbols, np.float32)
 
@@ -172,10 +177,10 @@ def _channels(positions: int, channels: int) -> Indexes:
 
 
 class Writer:
-    """The encoder's side: rounds the latents (n, h, w, M) and hyper latents it was given and encodes them."""
+    """The encoder's side: rounds the latents (n, h, w, M), times a gain (M,), and hyper latents, and encodes them."""
 
-    def __init__(self, prior: Prior, y: Floats, z: Floats) -> None:
-        self._prior, self._y, self._z = prior, y, z
+    def __init__(self, prior: Prior, y: Floats, gain: Floats, z: Floats) -> None:
+        self._prior, self._y, self._gain, self._z = prior, y, gain, z
         self._encoder = SymbolEncoder()
         self.crc = 0
 
@@ -187,7 +192,7 @@ class Writer:
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
-        symbols = _round(tile.pick(tile.of(self._y), first) - mean) * coded
+        symbols = _round(tile.pick(tile.of(self._y) * self._gain, first) - mean) * coded
         self._write(symbols[coded], index[coded], self._prior.latent_tables)
         return symbols
 

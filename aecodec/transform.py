@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig
 from aecodec.errors import ModelError
 from aecodec.networks import Gains, Networks, channels_last, from_network, to_network
+from aecodec.threads import spans, spread
 from aecodec.weights import Arrays
 
 Pixels = npt.NDArray[np.uint8]
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 
 Part = TypeVar("Part", bound=nn.Module)
 
-WINDOW = 64  # latents; convolutional networks do pictures up to 1024 x 1024 in one piece
+WINDOW = 64  # latents; the largest side of what convolutional networks do in one piece
 PIECE = 2**20  # pixels; so many of a batch of small pictures are done at once
 
 
@@ -55,14 +56,14 @@ def _scaled(part: slice, factor: int) -> slice:
 def windows(height: int, width: int, halo: int) -> Iterator[Window]:
     """Windows that cover a latent grid, each seeing ``halo`` latents beyond itself where there are any."""
 
-    def spans(size: int) -> list[tuple[slice, slice]]:
-        starts = range(0, size, WINDOW)
-        parts = [slice(start, min(start + WINDOW, size)) for start in starts]
-        return [(p, slice(max(0, p.start - halo), min(size, p.stop + halo))) for p in parts]
+    tall = height > width  # what is cut in two at least is the longer side
+    for rows in spans(height, WINDOW, least=8 if tall else height + 1):
+        for columns in spans(width, WINDOW, least=width + 1 if tall else 8):
+            yield Window(rows, columns, _grown(rows, halo, height), _grown(columns, halo, width))
 
-    for rows, seen_rows in spans(height):
-        for columns, seen_columns in spans(width):
-            yield Window(rows, columns, seen_rows, seen_columns)
+
+def _grown(part: slice, halo: int, size: int) -> slice:
+    return slice(max(0, part.start - halo), min(size, part.stop + halo))
 
 
 class Transform:
@@ -81,33 +82,44 @@ class Transform:
         """Rows and columns of the latents of a picture."""
         return -(-height // self.config.stride), -(-width // self.config.stride)
 
-    @torch.inference_mode()
     def analyse(self, pixels: Pixels) -> Floats:
         """Latents (N, h, w, M) of pixels (N, H, W, colours), which are extended by repeating their edges."""
         height, width = self.grid(pixels.shape[1], pixels.shape[2])
         stride = self.config.stride
         result = np.empty((len(pixels), height, width, self.config.latent_channels), np.float32)
-        for part in _pieces(len(pixels), height * width * stride**2):
-            for w in windows(height, width, self._halo):
-                seen = _extended(pixels[part], _scaled(w.seen_rows, stride), _scaled(w.seen_columns, stride))
-                y = self._analysis(to_network(torch.from_numpy(seen))).permute(0, 2, 3, 1).numpy()
-                result[part, w.rows, w.columns] = y[:, *w.inner]
+
+        @torch.inference_mode()
+        def work(job: tuple[slice, Window]) -> None:
+            part, w = job
+            seen = _extended(pixels[part], _scaled(w.seen_rows, stride), _scaled(w.seen_columns, stride))
+            y = self._analysis(to_network(torch.from_numpy(seen))).permute(0, 2, 3, 1).numpy()
+            result[part, w.rows, w.columns] = y[:, *w.inner]
+
+        spread(work, self._jobs(len(pixels), height, width))
         return result
 
-    @torch.inference_mode()
     def synthesise(self, y: Floats, height: int, width: int) -> Pixels:
         """Pixels (N, height, width, colours) of latents (N, h, w, M)."""
         stride = self.config.stride
         result = np.empty((len(y), height, width, self.config.colours), np.uint8)
-        for part in _pieces(len(y), y.shape[1] * y.shape[2] * stride**2):
-            for w in windows(y.shape[1], y.shape[2], self._halo):
-                seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
-                x = self._synthesis(seen.permute(0, 3, 1, 2))
-                rows, columns = (_scaled(side, stride) for side in w.inner)
-                pixels = from_network(x[:, :, rows, columns]).numpy()
-                target = result[part, _scaled(w.rows, stride), _scaled(w.columns, stride)]
-                target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+
+        @torch.inference_mode()
+        def work(job: tuple[slice, Window]) -> None:
+            part, w = job
+            seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
+            x = self._synthesis(seen.permute(0, 3, 1, 2))
+            rows, columns = (_scaled(side, stride) for side in w.inner)
+            pixels = from_network(x[:, :, rows, columns]).numpy()
+            target = result[part, _scaled(w.rows, stride), _scaled(w.columns, stride)]
+            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+
+        spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))
         return result
+
+    def _jobs(self, count: int, height: int, width: int) -> list[tuple[slice, Window]]:
+        """Parts of a batch and windows of their latent grids."""
+        parts = _pieces(count, height * width * self.config.stride**2)
+        return [(part, window) for part in parts for window in windows(height, width, self._halo)]
 
     @torch.inference_mode()
     def hyper_analyse(self, y: Floats) -> Floats:

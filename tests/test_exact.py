@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from aecodec import exact
+from aecodec.context import split
 from aecodec.errors import ModelError
+from aecodec.latents import Tile
 
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...], limit: int) -> np.ndarray:
@@ -22,10 +24,8 @@ def test_dense_equals_integer_arithmetic(weight_limit: int) -> None:
     rng = np.random.default_rng(weight_limit)
     weight, bias = integers(rng, (40, 7), weight_limit), integers(rng, (7,), 1000)
     x = integers(rng, (5, 6, 40), 2**15)
-    dtype = exact.exact_type(weight, bias, 2**15)
-    assert dtype is (np.float32 if weight_limit == 3 else np.float64)
-    layer = exact.Dense(weight.astype(dtype), bias.astype(dtype), 6, 5000)
-    assert np.array_equal(layer(x.astype(np.float64)), rescaled(x @ weight + bias, 6, 5000))
+    layer = exact.Dense(weight.astype(np.float64), bias.astype(np.float64), 6, 5000)
+    assert np.array_equal(layer(x.astype(np.float32)), rescaled(x @ weight + bias, 6, 5000))
 
 
 def test_depthwise_equals_integer_arithmetic() -> None:
@@ -50,11 +50,10 @@ def test_sums_do_not_depend_on_their_order() -> None:
     rng = np.random.default_rng(2)
     weight, bias = integers(rng, (500, 3), 2**13), np.zeros(3, np.int64)
     x = integers(rng, (4, 4, 500), 2**19)
-    dtype = exact.exact_type(weight, bias, 2**19)
     order = rng.permutation(500)
-    one = exact.Dense(weight.astype(dtype), bias.astype(dtype), 0, 2**23)
-    other = exact.Dense(weight[order].astype(dtype), bias.astype(dtype), 0, 2**23)
-    assert np.array_equal(one(x.astype(dtype)), other(x[:, :, order].astype(dtype)))
+    one = exact.Dense(weight.astype(np.float64), bias.astype(np.float64), 0, 2**23)
+    other = exact.Dense(weight[order].astype(np.float64), bias.astype(np.float64), 0, 2**23)
+    assert np.array_equal(one(x.astype(np.float32)), other(x[:, :, order].astype(np.float32)))
 
 
 def test_a_layer_beyond_exact_arithmetic_is_refused() -> None:
@@ -66,3 +65,35 @@ def test_the_smallest_type_is_proven_by_the_worst_case() -> None:
     weight, bias = np.array([[1], [-1]]), np.array([0])
     assert exact.exact_type(weight, bias, 2**23 - 1) is np.float32
     assert exact.exact_type(weight, bias, 2**23) is np.float64
+
+
+def dense(rng: np.random.Generator, inputs: int, outputs: int) -> exact.Dense:
+    weight, bias = integers(rng, (inputs, outputs), 30), integers(rng, (outputs,), 100)
+    return exact.Dense(weight.astype(np.float64), bias.astype(np.float64), 4, 2**14)
+
+
+def depthwise(rng: np.random.Generator, channels: int) -> exact.Depthwise:
+    return exact.Depthwise(integers(rng, (9, channels), 9).astype(np.float64), np.zeros(channels), 2, 2**14)
+
+
+@pytest.mark.parametrize("height", [1, 7, 8, 20])
+def test_strips_make_no_difference(height: int) -> None:
+    rng = np.random.default_rng(height)
+    layers = (dense(rng, 5, 24), exact.Shuffle(), depthwise(rng, 6), exact.Leaky(), depthwise(rng, 6), dense(rng, 6, 4))
+    x = whole = integers(rng, (2, height, 3, 5), 100).astype(np.float32)
+    for layer in layers:
+        whole = layer(whole)
+    assert np.array_equal(exact.run(layers, x), whole)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (12, 9)])
+def test_a_context_cut_in_two_is_the_whole_network_where_it_is_asked(size: tuple[int, int]) -> None:
+    rng, channels = np.random.default_rng(3), 4
+    layers = (dense(rng, 12, 7), exact.Leaky(), depthwise(rng, 7), dense(rng, 7, 7), dense(rng, 7, 8))
+    tile = Tile(0, 0, *size)
+    parameters = integers(rng, (2, *size, 8), 500).astype(np.float32)
+    first = integers(rng, (2, *size, 2), 500).astype(np.float32)
+    seen = np.concatenate([parameters, tile.unite(first, np.zeros_like(first))], axis=-1)
+    means, indices = np.split(exact.run(layers, seen), 2, axis=-1)
+    expected = np.concatenate([tile.pick(means, False), tile.pick(indices, False)], axis=-1)
+    assert np.array_equal(split(layers, channels)(parameters, first, tile.odd[:, :, 0]), expected)

@@ -38,9 +38,10 @@ def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
     prior, rng = tiny._prior, np.random.default_rng(0)
     y = rng.normal(0, 3, (5, 9, 7, prior.channels)).astype(np.float32)
     z = rng.normal(0, 3, (5, 3, 2, prior.hyper_channels)).astype(np.float32)
-    together = code(prior, Writer(prior, y, z), 5, 9, 7)
+    gain = np.full(prior.channels, 1.5, np.float32)
+    together = code(prior, Writer(prior, y, gain, z), 5, 9, 7)
     for i in range(5):
-        writer = Writer(prior, y[i : i + 1], z[i : i + 1])
+        writer = Writer(prior, y[i : i + 1], gain, z[i : i + 1])
         alone = code(prior, writer, 1, 9, 7)
         assert np.array_equal(alone[0], together[i])
         reader = Reader(prior, *writer.finish())

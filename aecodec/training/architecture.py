@@ -18,8 +18,9 @@ class Shape:
     """Wishes; None leaves the choice to :func:`choose`."""
 
     fully_connected: bool | None = None
-    block: int | None = None
     code_size: int | None = None
+    channels: int | None = None
+    block: int | None = None
     layers: int | None = None
     nodes: int | None = None
 
@@ -36,7 +37,13 @@ def choose(pictures: Pictures, shape: Shape) -> SharedConfig:
     if not (small if shape.fully_connected is None else shape.fully_connected):
         if shape.block or shape.layers is not None or shape.nodes:
             raise DataError("block, layers and nodes are of fully connected models")
-        return ModelConfig(latent_channels=shape.code_size or ModelConfig.latent_channels, colours=colours)
+        return ModelConfig(
+            latent_channels=shape.code_size or ModelConfig.latent_channels,
+            channels=shape.channels or ModelConfig.channels,
+            colours=colours,
+        )
+    if shape.channels:
+        raise DataError("channels are of convolutional models")
     block = shape.block or (side if small and side is not None else DEFAULT_BLOCK)
     if block > LARGEST_BLOCK:
         raise DataError(f"blocks of {block} pixels; at most {LARGEST_BLOCK} make sense")

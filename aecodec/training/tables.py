@@ -55,8 +55,8 @@ def fitted(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]
     for pixels in pictures:
         y = transform.analyse(pixels[None])
         for q in QUALITIES:
-            scaled = y * transform.gains(q)[0]
-            counter = _Counter(prior, scaled, transform.hyper_analyse(scaled), counts)
+            gain, _ = transform.gains(q)
+            counter = _Counter(prior, y, gain, transform.hyper_analyse(y * gain), counts)
             latents.code(prior, counter, *y.shape[:3])
     tables = []
     for index, seen in enumerate(counts):
@@ -69,8 +69,8 @@ def fitted(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]
 class _Counter(latents.Writer):
     """A writer that also counts symbols by scale index."""
 
-    def __init__(self, prior: latents.Prior, y: Floats, z: Floats, counts: npt.NDArray[np.int64]) -> None:
-        super().__init__(prior, y, z)
+    def __init__(self, prior: latents.Prior, y: Floats, gain: Floats, z: Floats, counts: npt.NDArray[np.int64]) -> None:
+        super().__init__(prior, y, gain, z)
         self._counts = counts
 
     def half(self, tile: latents.Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
