@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -39,6 +39,7 @@ class Result:
 
 
 Convert = Callable[[bytes, Path], Result]  # of the source's bytes and the target
+Read = Callable[[Path], bytes]
 
 
 @contextmanager
@@ -80,61 +81,84 @@ def convert_stream(task: Task, force: bool, convert: Convert) -> None:
         raise OutputError("a folder of pictures does not go to stdout; use -o")
 
 
-def convert_files(tasks: Sequence[Task], force: bool, quiet: bool, convert: Convert) -> None:
+def convert_files(tasks: Sequence[Task], force: bool, quiet: bool, convert: Convert, read: Read = read_bytes) -> None:
     """Convert file by file, going on past failures; exit code 1 if there was one."""
-    began, totals = time.perf_counter(), _Totals()
+    totals = convert_each(tasks, quiet, lambda task: _convert_file(task, force, convert, read))
+    totals.report(f"{totals.files} files" if len(tasks) > 1 else str(tasks[0].target), quiet)
+
+
+def convert_each(tasks: Sequence[Task], quiet: bool, convert: Callable[[Task], tuple[int, Result]]) -> Totals:
+    """Do tasks one by one, naming failures and going on past them.
+
+    ``convert`` does all of a task; what it returns, the source's bytes and the result, is only counted.
+    """
+    totals = Totals()
     hidden = quiet or len(tasks) < 2 or not sys.stderr.isatty()
     with click.progressbar(tasks, file=sys.stderr, hidden=hidden) as bar:
         for task in bar:
             try:
-                _convert_file(task, force, convert, totals)
+                totals.add(*convert(task))
             except AecError as error:
                 totals.failed += 1
                 if not hidden:
                     click.echo(err=True)
                 click.echo(f"aecodec: {error}", err=True)
-    if totals.files and not quiet:
-        name = f"{totals.files} files" if len(tasks) > 1 else str(tasks[0].target)
-        click.echo(f"{name}: {totals}, {time.perf_counter() - began:.1f} s", err=True)
-    if totals.failed:
-        if len(tasks) > 1:
-            click.echo(f"aecodec: {totals.failed} of {len(tasks)} files failed", err=True)
-        raise SystemExit(1)
+    return totals
 
 
-def _convert_file(task: Task, force: bool, convert: Convert, totals: _Totals) -> None:
+def make_folder_for(target: Path) -> None:
+    """The folder that ``target`` is to stand in. Raises OutputError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
+
+
+def _convert_file(task: Task, force: bool, convert: Convert, read: Read) -> tuple[int, Result]:
     own_place = task.source == task.target  # different names of one file are the plan's to find
     if not own_place:
         refuse_existing(task.target, force)
-    data = read_bytes(task.source)
+    data = read(task.source)
     with named(task.source):
         result = convert(data, task.target)
     if own_place:
         raise OutputError(f"{task.source}: would be overwritten by what is made of it; choose another target with -o")
-    try:
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{task.target}: cannot write ({error.strerror or error})") from error
+    make_folder_for(task.target)
     result.write(task.target, force)
-    totals.add(len(data), result)
+    return len(data), result
 
 
 @dataclass
-class _Totals:
+class Totals:
+    """What became of a number of tasks."""
+
     files: int = 0
     failed: int = 0
     pixels: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     bits_coded: int = 0
+    began: float = field(default_factory=time.perf_counter)
 
     def add(self, bytes_in: int, result: Result) -> None:
+        """Count one that was done."""
         self.files += 1
         self.pixels += result.pixels
         self.bytes_in += bytes_in
         self.bytes_out += result.size
         self.bits_coded += 8 * result.coded_bytes
 
+    def report(self, name: str, quiet: bool) -> None:
+        """Say what was made, called ``name``, and how many tasks failed; exit code 1 if there was one."""
+        total = self.files + self.failed
+        if self.files and not quiet:
+            click.echo(f"{name}: {self}, {time.perf_counter() - self.began:.1f} s", err=True)
+        if self.failed:
+            if total > 1:
+                click.echo(f"aecodec: {self.failed} of {total} files failed", err=True)
+            raise SystemExit(1)
+
     def __str__(self) -> str:
+        """Sizes."""
         bpp = self.bits_coded / self.pixels
         return f"{self.pixels} pixels, {self.bytes_in} -> {self.bytes_out} bytes, {bpp:.3f} bpp"

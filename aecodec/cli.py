@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from aecodec import __version__
+from aecodec.archive import is_archive
 from aecodec.batch import named, read_bytes
+from aecodec.cli_archive import describe_archive, verify_archive
 from aecodec.cli_bench import bench
 from aecodec.cli_convert import compress, decompress, files_argument, max_pixels_option, models_option
 from aecodec.cli_errors import clean
@@ -34,7 +36,7 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a file.")
 @clean
 def info(files: Sequence[Path], as_json: bool) -> None:
-    """Show what .aec files or weights files are, without decoding them."""
+    """Show what .aec files, archives of them or weights files are, without decoding them."""
     failed, records = False, []
     for path in files:
         try:
@@ -43,7 +45,7 @@ def info(files: Sequence[Path], as_json: bool) -> None:
             failed = True
             click.echo(f"aecodec: {error}", err=True)
     if as_json:
-        click.echo(json.dumps(records, indent=2))
+        click.echo(json.dumps(records, indent=2, default=asdict))
     elif records:
         click.echo("\n\n".join(_lines(record) for record in records))
     if failed:
@@ -51,10 +53,18 @@ def info(files: Sequence[Path], as_json: bool) -> None:
 
 
 def _lines(record: Mapping[str, object]) -> str:
-    return "\n".join(f"{key.replace('_', ' ')}: {_text(value)}" for key, value in record.items() if value is not None)
+    return "\n".join(f"{key.replace('_', ' ')}: {_text(value)}" for key, value in record.items() if _shown(key, value))
+
+
+def _shown(key: str, value: object) -> bool:
+    return value is not None and key != "entries"  # of an archive; many, and in the JSON
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in value.items() if v != "")
     return str(value)
@@ -68,6 +78,8 @@ def _describe(path: Path) -> dict[str, object]:
         encode, decode, prior = card.kilo_macs
         macs = {"encode": round(encode, 2), "decode": round(decode, 2), "of_which_entropy_model": round(prior, 2)}
         return {"file": click.format_filename(path), **asdict(card), "thousand_multiply_adds_per_pixel": macs}
+    if is_archive(path):
+        return describe_archive(path)
     from aecodec.container import VERSION, Coding, Tag, intact, parse_header, section_sizes
 
     data = read_bytes(path)
@@ -97,25 +109,34 @@ def _describe(path: Path) -> dict[str, object]:
 @max_pixels_option
 @clean
 def test(files: Sequence[Path], models: Sequence[Path], max_pixels: int) -> None:
-    """Decode .aec files to nowhere and verify their checksums."""
-    from aecodec import decode_picture, decode_stack
-    from aecodec.container import parse_header
-
+    """Decode .aec files, also those in archives, to nowhere and verify their checksums."""
     failed = False
     for path in files:
         try:
-            data = read_bytes(path)
-            with named(path):
-                if parse_header(data).count is None:
-                    decode_picture(data, models, max_pixels)
-                else:
-                    decode_stack(data, models=models, max_pixels=max_pixels)
+            if is_archive(path):
+                if not verify_archive(path, models, max_pixels, _verify):
+                    failed = True
+                    continue
+            else:
+                data = read_bytes(path)
+                with named(path):
+                    _verify(data, models, max_pixels)
             click.echo(f"{click.format_filename(path)}: ok")
         except AecError as error:
             failed = True
             click.echo(f"aecodec: {error}", err=True)
     if failed:
         raise SystemExit(1)
+
+
+def _verify(data: bytes, models: Sequence[Path], max_pixels: int) -> None:
+    from aecodec import decode_picture, decode_stack
+    from aecodec.container import parse_header
+
+    if parse_header(data).count is None:
+        decode_picture(data, models, max_pixels)
+    else:
+        decode_stack(data, models=models, max_pixels=max_pixels)
 
 
 main.add_command(bench)

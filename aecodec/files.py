@@ -6,8 +6,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from aecodec.errors import ImageError, OutputError
 
@@ -29,8 +31,22 @@ def write_atomically(target: Path, data: bytes, overwrite: bool) -> None:
     try:
         if target.exists() and not target.is_file() and not target.is_dir():
             target.write_bytes(data)
-        else:
-            _write_beside(target, data, overwrite)
+            return
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror or error})") from error
+    with new_file(target, overwrite) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file beside ``target`` to write to, which takes its place where the block ends without an error.
+
+    Errors as :func:`write_atomically`, also of what the block writes.
+    """
+    try:
+        with _beside(target, overwrite) as file:
+            yield file
     except FileExistsError:
         raise OutputError(f"{target}: exists already; -f overwrites it") from None
     except OSError as error:
@@ -94,17 +110,34 @@ def plan(
             tasks.append(Task(path, (output / below).with_suffix(new_suffix)))
     if output is not None and output.exists() and not output.is_dir() and not single:
         raise OutputError(f"{output}: not a folder, but there are several files to write")
-    _refuse_collisions(tasks)
+    refuse_collisions(tasks)
     return tasks
 
 
-def _write_beside(target: Path, data: bytes, overwrite: bool) -> None:
+def refuse_collisions(tasks: Sequence[Task]) -> None:
+    """Raise OutputError where two sources have one target, or a target is another source.
+
+    A target that is its own source is left to the conversion, which knows better what is wrong with that file.
+    """
+    made_of: dict[Path, Path] = {}
+    originals = {task.source.resolve() for task in tasks}
+    for task in tasks:
+        target = task.target.resolve()
+        other = made_of.setdefault(target, task.source)
+        if other != task.source:
+            raise OutputError(f"{task.target}: would be made of both {other} and {task.source}")
+        if target in originals and task.target != task.source:
+            raise OutputError(f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o")
+
+
+@contextmanager
+def _beside(target: Path, overwrite: bool) -> Iterator[BinaryIO]:
     if target.exists() and not overwrite:
         raise FileExistsError
     beside = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with beside.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
@@ -139,16 +172,3 @@ def _find(sources: Sequence[Path], recursive: bool, suffixes: Collection[str]) -
             if not files:
                 raise ImageError(f"{source}: no files of a known kind below it")
             yield from ((path, path.relative_to(source)) for path in files)
-
-
-def _refuse_collisions(tasks: Sequence[Task]) -> None:
-    """A target that is its own source is left to the conversion, which knows better what is wrong with that file."""
-    made_of: dict[Path, Path] = {}
-    originals = {task.source.resolve() for task in tasks}
-    for task in tasks:
-        target = task.target.resolve()
-        other = made_of.setdefault(target, task.source)
-        if other != task.source:
-            raise OutputError(f"{task.target}: would be made of both {other} and {task.source}")
-        if target in originals and task.target != task.source:
-            raise OutputError(f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o")

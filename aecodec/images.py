@@ -155,6 +155,17 @@ def read(source: Path | BinaryIO, max_pixels: int | None = MAX_PIXELS) -> Pictur
         raise type(error)(f"{name}{error}") from error
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """(width, height) of a picture file, of which no pixel is decoded. Raises ImageError."""
+    try:
+        with path.open("rb") as file, _open(file) as image:
+            return image.size
+    except (AecError, MemoryError):
+        raise
+    except Exception as error:  # as in _decode
+        raise ImageError(f"{path}: not a picture, or damaged ({error or type(error).__name__})") from error
+
+
 def write(picture: Picture, stream: BinaryIO, format: str) -> None:
     """Write a picture in a format of Pillow ("PNG", "JPEG", ...), with its metadata where the format has a place.
 
@@ -232,7 +243,7 @@ def _decode(data: bytes, max_pixels: int | None) -> Picture:
     if data.startswith(MAGIC):
         raise ImageError("already compressed by aecodec")
     try:
-        with _open(data) as image:
+        with _open(io.BytesIO(data)) as image:
             check_pixels(image.width, image.height, max_pixels)
             _refuse_several(image)
             _refuse_hidden_depth(image, data)
@@ -245,16 +256,18 @@ def _decode(data: bytes, max_pixels: int | None) -> Picture:
         raise ImageError(f"damaged or incomplete picture ({error or type(error).__name__})") from error
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
+def _open(file: BinaryIO) -> ImageFile.ImageFile:
     """Like Image.open, but with no limit of pixels: ours is checked next, and Pillow's is a global variable."""
     Image.init()
+    start = file.read(16)
     for name in Image.ID:
         factory, accept = Image.OPEN[name]
         if name in _NO_PICTURES:
             continue
         try:
-            if accept is None or accept(data[:16]) is True:
-                return factory(io.BytesIO(data), "")
+            if accept is None or accept(start) is True:
+                file.seek(0)
+                return factory(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if name in ("JPEG", "PNG", "TIFF", "WEBP"):  # no other format starts like these
                 raise ImageError(f"damaged or incomplete picture ({error})") from error
@@ -400,7 +413,7 @@ def _save_with_metadata(image: Image.Image, stream: BinaryIO, format: str) -> No
 def _differs(data: bytes, picture: Picture) -> bool:
     """Whether a written file reads back as another picture; not where Pillow only writes the format."""
     try:
-        with _open(data) as image:
+        with _open(io.BytesIO(data)) as image:
             back = image.convert("RGBA")
     except Exception:
         return False

@@ -139,9 +139,17 @@ def _card(path: Path, identity: bytes) -> Card:
 
 def folders() -> list[Path]:
     """Where models are looked for: the package's own, then those in the environment variable AECODEC_MODELS."""
+    return _own_folder() + [Path(p) for p in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if p]
+
+
+def _own_folder() -> list[Path]:
     here = Path(__file__).parent
-    own = [p for p in (here / "_weights", here.parent / "weights") if p.is_dir()][:1]
-    return own + [Path(p) for p in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if p]
+    return [p for p in (here / "_weights", here.parent / "weights") if p.is_dir()][:1]
+
+
+def packaged_ids() -> set[bytes]:
+    """Of the models that come with the package, and so are on every machine that has it."""
+    return {identify(_read(path)) for folder in _own_folder() for path in folder.glob("*.safetensors")}
 
 
 def installed() -> Iterator[Path]:
