@@ -27,10 +27,9 @@ from aecodec.files import refuse_existing
 @click.option("--init", default="", help="Start from an installed model or a weights file.  [default: your pictures]")
 @click.option(
     "--architecture",
-    type=click.Choice(["auto", "convolutional", "fully-connected"]),
-    default="auto",
+    type=click.Choice(["convolutional", "fully-connected"]),
+    default="convolutional",
     show_default=True,
-    help="auto: fully connected for arrays of pictures up to 32 x 32.",
 )
 @click.option("--code-size", type=click.IntRange(2), help="Latents per 16 x 16 pixels, or per block; even.")
 @click.option("--channels", type=click.IntRange(8), help="Width of the convolutional networks.  [default: 160]")
@@ -51,7 +50,7 @@ from aecodec.files import refuse_existing
 @click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
 @click.option(
-    "--crop", type=click.IntRange(8), help="Side of a crop; multiple of 64.  [default: 256, less for small pictures]"
+    "--crop", type=click.IntRange(8), help="Side of a crop; multiple of 16.  [default: 256, less for small pictures]"
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
@@ -129,8 +128,7 @@ def train(
         ),
     )
     folder = folder or output.with_suffix(".run")
-    connected = None if architecture == "auto" else architecture == "fully-connected"
-    shape = Shape(connected, code_size, channels, block, layers, nodes)
+    shape = Shape(architecture == "fully-connected", code_size, channels, block, layers, nodes)
     job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")

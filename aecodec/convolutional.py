@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aecodec.config import PATCH, ModelConfig
+from aecodec.layers import Pointwise
 
 
 class Block(nn.Module):
@@ -35,11 +36,11 @@ class Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(channels, channels, 1)
+        self.enter = Pointwise(channels, channels)
         self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.leave = nn.Conv2d(channels, channels, 1)
-        self.widen = nn.Conv2d(channels, 2 * channels, 1)
-        self.narrow = nn.Conv2d(2 * channels, channels, 1)
+        self.leave = Pointwise(channels, channels)
+        self.widen = Pointwise(channels, 2 * channels)
+        self.narrow = Pointwise(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), 0.1)))
@@ -51,7 +52,7 @@ def analysis(c: ModelConfig) -> nn.Sequential:
     """Pixels (N, colours, H, W) in -2..2, H and W multiples of 16, to latents (N, M, H/16, W/16)."""
     return nn.Sequential(
         nn.PixelUnshuffle(PATCH),
-        nn.Conv2d(c.colours * PATCH**2, c.channels, 1),
+        Pointwise(c.colours * PATCH**2, c.channels),
         *(Block(c.channels) for _ in range(c.analysis_blocks)),
         nn.Conv2d(c.channels, c.latent_channels, 2, stride=2),
         Block(c.latent_channels),
@@ -62,10 +63,10 @@ def synthesis(c: ModelConfig) -> nn.Sequential:
     """Latents (N, M, h, w) to pixels (N, colours, 16 h, 16 w) in about -2..2. The mirror image of :func:`analysis`."""
     return nn.Sequential(
         Block(c.latent_channels),
-        nn.Conv2d(c.latent_channels, 4 * c.channels, 1),
+        Pointwise(c.latent_channels, 4 * c.channels),
         nn.PixelShuffle(2),
         *(Block(c.channels) for _ in range(c.synthesis_blocks)),
-        nn.Conv2d(c.channels, c.colours * PATCH**2, 1),
+        Pointwise(c.channels, c.colours * PATCH**2),
         nn.PixelShuffle(PATCH),
     )
 
@@ -82,24 +83,24 @@ def hyper_analysis(c: ModelConfig) -> nn.Sequential:
 def hyper_synthesis(c: ModelConfig) -> nn.Sequential:
     """Rounded hyper latents (N, Z, h, w) to parameters (N, 2M, 4h, 4w): means, then scale indices / 8."""
     return nn.Sequential(
-        nn.Conv2d(c.hyper_channels, 4 * c.hyper_width, 1),
+        Pointwise(c.hyper_channels, 4 * c.hyper_width),
         nn.PixelShuffle(2),
         nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.hyper_width, 4 * c.hyper_width, 1),
+        Pointwise(c.hyper_width, 4 * c.hyper_width),
         nn.PixelShuffle(2),
         nn.LeakyReLU(1 / 8),
         nn.Conv2d(c.hyper_width, c.hyper_width, 3, padding=1, groups=c.hyper_width),
-        nn.Conv2d(c.hyper_width, 2 * c.latent_channels, 1),
+        Pointwise(c.hyper_width, 2 * c.latent_channels),
     )
 
 
 def context(c: ModelConfig) -> nn.Sequential:
     """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
     return nn.Sequential(
-        nn.Conv2d(3 * c.latent_channels, c.context_width, 1),
+        Pointwise(3 * c.latent_channels, c.context_width),
         nn.LeakyReLU(1 / 8),
         nn.Conv2d(c.context_width, c.context_width, 3, padding=1, groups=c.context_width),
-        nn.Conv2d(c.context_width, c.context_width, 1),
+        Pointwise(c.context_width, c.context_width),
         nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.context_width, 2 * c.latent_channels, 1),
+        Pointwise(c.context_width, 2 * c.latent_channels),
     )

@@ -25,6 +25,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from aecodec.config import FullyConnectedConfig
+from aecodec.layers import Pointwise
 
 
 class Connected(nn.Module):
@@ -32,10 +33,10 @@ class Connected(nn.Module):
 
     def __init__(self, inputs: int, nodes: int, layers: int, outputs: int) -> None:
         super().__init__()
-        self.straight = nn.Conv2d(inputs, outputs, 1)
+        self.straight = Pointwise(inputs, outputs)
         sizes = [inputs] + [nodes] * layers
-        hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Conv2d(a, b, 1), nn.LeakyReLU(0.1))]
-        self.layers = nn.Sequential(*hidden, nn.Conv2d(nodes, outputs, 1, bias=False)) if layers else None
+        hidden = [layer for a, b in pairwise(sizes) for layer in (Pointwise(a, b), nn.LeakyReLU(0.1))]
+        self.layers = nn.Sequential(*hidden, Pointwise(nodes, outputs, bias=False)) if layers else None
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.straight(x)
@@ -61,27 +62,27 @@ def synthesis(c: FullyConnectedConfig) -> nn.Sequential:
 def hyper_analysis(c: FullyConnectedConfig) -> nn.Sequential:
     """Scaled latents (N, M, h, w) to hyper latents (N, Z, h, w)."""
     return nn.Sequential(
-        nn.Conv2d(c.latent_channels, c.hyper_width, 1),
+        Pointwise(c.latent_channels, c.hyper_width),
         nn.LeakyReLU(0.1),
-        nn.Conv2d(c.hyper_width, c.hyper_channels, 1),
+        Pointwise(c.hyper_width, c.hyper_channels),
     )
 
 
 def hyper_synthesis(c: FullyConnectedConfig) -> nn.Sequential:
     """Rounded hyper latents (N, Z, h, w) to parameters (N, 2M, h, w): means, then scale indices / 8."""
     return nn.Sequential(
-        nn.Conv2d(c.hyper_channels, c.hyper_width, 1),
+        Pointwise(c.hyper_channels, c.hyper_width),
         nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.hyper_width, 2 * c.latent_channels, 1),
+        Pointwise(c.hyper_width, 2 * c.latent_channels),
     )
 
 
 def context(c: FullyConnectedConfig) -> nn.Sequential:
     """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
     return nn.Sequential(
-        nn.Conv2d(3 * c.latent_channels, c.context_width, 1),
+        Pointwise(3 * c.latent_channels, c.context_width),
         nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.context_width, c.context_width, 1),
+        Pointwise(c.context_width, c.context_width),
         nn.LeakyReLU(1 / 8),
-        nn.Conv2d(c.context_width, 2 * c.latent_channels, 1),
+        Pointwise(c.context_width, 2 * c.latent_channels),
     )

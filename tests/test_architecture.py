@@ -25,7 +25,7 @@ PHOTOGRAPHS = [TrainingPicture(Path(f"{i}.png"), skimage.data.coffee()) for i in
 
 
 def test_small_pictures_are_connected_as_a_whole() -> None:
-    config = choose(DIGITS, Shape())
+    config = choose(DIGITS, Shape(fully_connected=True))
     assert isinstance(config, FullyConnectedConfig)
     assert (config.block, config.colours) == (8, 1)
 
@@ -37,13 +37,13 @@ def test_photographs_are_convolved() -> None:
 
 
 def test_wishes() -> None:
-    assert choose(DIGITS, Shape(fully_connected=False)) == ModelConfig(colours=1)
+    assert choose(DIGITS, Shape(channels=48, code_size=32)) == ModelConfig(32, channels=48, colours=1)
     config = choose(PHOTOGRAPHS, Shape(True, block=12, code_size=40, layers=3, nodes=100))
     assert config == FullyConnectedConfig(latent_channels=40, block=12, layers=3, nodes=100)
-    assert choose(PHOTOGRAPHS, Shape(True, layers=0)) == FullyConnectedConfig(layers=0, latent_channels=64)
+    assert choose(PHOTOGRAPHS, Shape(True, layers=0)) == FullyConnectedConfig(layers=0, latent_channels=256)
 
 
-@pytest.mark.parametrize("shape", [Shape(False, layers=2), Shape(block=16), Shape(True, block=65)])
+@pytest.mark.parametrize("shape", [Shape(layers=2), Shape(block=16), Shape(True, block=65), Shape(True, channels=9)])
 def test_wishes_that_do_not_go_together(shape: Shape) -> None:
     with pytest.raises(DataError):
         choose(PHOTOGRAPHS, shape)
@@ -52,7 +52,7 @@ def test_wishes_that_do_not_go_together(shape: Shape) -> None:
 def test_an_array_becomes_a_codec(tmp_path: Path) -> None:
     """The whole run on small pictures: train, resume, compare, compress as a stack."""
     np.save(tmp_path / "digits.npy", DIGITS.pixels)
-    shape = Shape(code_size=16, layers=1, nodes=32)
+    shape = Shape(True, code_size=16, layers=1, nodes=32)
     job = Job(tmp_path / "digits.npy", tmp_path / "d.safetensors", tmp_path / "run", fit_crop=True, shape=shape)
     options = TrainOptions(minutes=None, steps=2, workers=1, warm_up=2)
     train_folder(job, options)
@@ -67,7 +67,7 @@ def test_a_model_of_blocks(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(6):
         Image.fromarray(skimage.data.coffee()[40 * i : 40 * i + 100, 100:230]).save(folder / f"{i}.png")
-    job = Job(folder, tmp_path / "b.safetensors", tmp_path / "run", fit_crop=True, shape=Shape(True, 8, 16, 0))
+    job = Job(folder, tmp_path / "b.safetensors", tmp_path / "run", fit_crop=True, shape=Shape(True, block=8, code_size=16, layers=0))
     card = train_folder(job, TrainOptions(minutes=None, steps=2, batch=4, workers=1, warm_up=2))
     assert isinstance(card.config, FullyConnectedConfig)
     assert card.training.steps == 2

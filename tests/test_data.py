@@ -179,20 +179,26 @@ def test_padding_repeats_the_edge_as_the_codec_does() -> None:
         ([(300, 400)] * 3, 256),
         ([(200, 400)] * 3, 192),
         ([(64, 64)] * 3, 64),
-        ([(8, 9)] * 3, 64),
+        ([(8, 9)] * 3, 16),
+        ([(28, 28)] * 3, 32),
         ([(30, 30), (400, 300), (300, 300)], 256),
     ],
 )
 def test_the_crop_suits_the_pictures(sides: Sequence[tuple[int, int]], crop: int) -> None:
-    assert fitting_crop(pictures(sides), 256, 64) == crop
+    assert fitting_crop(pictures(sides), 256, 16) == crop
+
+
+def test_crops_of_blocks_are_multiples_of_them() -> None:
+    assert fitting_crop(pictures([(28, 28)] * 3), 256, 28) == 28
+    assert fitting_crop(pictures([(100, 100)] * 3), 256, 28) == 84
 
 
 def test_icons_among_large_pictures_are_left_out() -> None:
     messages: list[str] = []
     mixed = pictures([(300, 300), (40, 300), (300, 300)])
-    assert len(large_enough(mixed, 256, 64, messages.append)) == 2
+    assert len(large_enough(mixed, 256, messages.append)) == 2
     assert messages == ["1.png: smaller than 64 pixels, left out"]
-    assert len(large_enough(mixed, 64, 64, messages.append)) == 3
+    assert len(large_enough(mixed, 64, messages.append)) == 3
 
 
 def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
@@ -214,13 +220,13 @@ def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
 # --- training on them ---
 
 
-@pytest.mark.parametrize("array", [digits()[:60], tiles(12, 40)], ids=["grey", "colour"])
-def test_an_array_becomes_a_codec(tmp_path: Path, array: Pixels) -> None:
+@pytest.mark.parametrize(("array", "crop"), [(digits()[:60], 16), (tiles(12, 40), 48)], ids=["grey", "colour"])
+def test_an_array_becomes_a_codec(tmp_path: Path, array: Pixels, crop: int) -> None:
     np.save(tmp_path / "a.npy", array)
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", fit_crop=True)
     messages: list[str] = []
     card = train_folder(job, replace(OPTIONS, crop=256), SMALL, report=messages.append)
-    assert "crops of 64 x 64 pixels" in messages
+    assert f"crops of {crop} x {crop} pixels" in messages
     assert card.training.data.endswith("pictures from a.npy")
     assert load_weights(job.output).card == card
     assert load_codec(job.output).decode(load_codec(job.output).encode(array[0])).shape == array[0].shape

@@ -26,6 +26,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif",
 LARGE = 1600  # longer sides are scaled down at random to between half of this and this
 SMALLEST = 8  # sides of a picture
 FEWEST = 4  # pictures
+LARGE_CROP = 64  # side; where pictures are smaller, crops hold them whole
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,23 @@ def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
 
 
 def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:
-    """The side of a crop, at most ``largest``, that at least half of the pictures fill; a multiple of ``step``."""
+    """The side of a crop, at most ``largest`` and a multiple of ``step``, that suits at least half of the pictures.
+
+    They fill crops of 64 and more; smaller pictures fit into theirs.
+    """
     if isinstance(pictures, PictureArray):
         short: float = min(pictures.pixels.shape[1:3])
     else:
         short = float(np.median([min(picture.pixels.shape[:2]) for picture in pictures]))
-    return max(step, int(min(largest, short)) // step * step)
+    large = -(-LARGE_CROP // step) * step
+    if short < large:
+        return -(-int(short) // step) * step
+    return int(min(largest, short)) // large * large
 
 
-def large_enough(pictures: Pictures, crop: int, step: int, report: Callable[[str], None]) -> Pictures:
+def large_enough(pictures: Pictures, crop: int, report: Callable[[str], None]) -> Pictures:
     """The pictures that are worth a crop: where most fill a large one, icons would be nearly all padding."""
-    smallest = crop // 4 if crop > step else SMALLEST
+    smallest = crop // 4 if crop > LARGE_CROP else SMALLEST
     if isinstance(pictures, PictureArray):
         if min(pictures.pixels.shape[1:3]) < smallest:
             raise DataError(f"{pictures.path}: smaller than {smallest} x {smallest} pixels, needed for crops of {crop}")

@@ -68,6 +68,7 @@ def _calibrate(model: Model, pixels: Tensor) -> _Seen:
             at = torch.full((len(part),), q)
             y = model.analysis(to_network(part)) * model.gains.forward_gain(at)
             first = run(model.hyper_synthesis, model.hyper_analysis(y).round(), seen.hyper_synthesis)
+            first = first[:, :, : y.shape[2], : y.shape[3]]
             mean = first.chunk(2, 1)[0]
             known = ((y - mean).round() + mean) * checkerboard(*y.shape[1:])
             run(model.context, torch.cat([first, known], 1), seen.context)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aecodec.config import SharedConfig
+from aecodec.config import FullyConnectedConfig, SharedConfig
 from aecodec.networks import Model, channels_last
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
@@ -73,7 +73,9 @@ class Trainer:
         device = torch.device(options.device)
         channels_last(self.model.to(device))
         self.average = {n: t.to(device) for n, t in self.average.items()}
-        self.optimizer = Optimizer(self.model.named_parameters(), options.muon_rate, options.adam_rate)
+        # Of fully connected layers the gradients are cheap, and Muon costs more than it brings, see docs/training.md.
+        muon_rate = None if isinstance(self.model.config, FullyConnectedConfig) else options.muon_rate
+        self.optimizer = Optimizer(self.model.named_parameters(), muon_rate, options.adam_rate)
         if state:
             self.optimizer.restore(state, self.progress.step)
 

@@ -138,7 +138,7 @@ def rate_distortion(
     y = model.analysis(seen) * gain
     z = model.hyper_analysis(y)
     z_bits = -torch.log2(_floor(model.hyper_prior.probability(z + noise(z)), 1e-9))
-    first = model.hyper_synthesis(straight_through_round(z))
+    first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
     mask = checkerboard(*y.shape[1:]).to(y.device)
     mean, scale = first.chunk(2, 1)
     y_first = (straight_through_round(y - mean) + mean) * mask

@@ -36,15 +36,16 @@ def is_matrix(parameter: nn.Parameter) -> bool:
 
 
 class Optimizer:
-    """Updates named parameters from a list of gradients in the same order."""
+    """Updates named parameters from a list of gradients in the same order; without ``muon_rate`` by AdamW alone."""
 
-    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], muon_rate: float, adam_rate: float) -> None:
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], muon_rate: float | None, adam_rate: float) -> None:
         self.parameters = dict(named)
         self.muon_rate = muon_rate
         self.adam_rate = adam_rate
         self.steps = 0
         self.first = {n: torch.zeros_like(p) for n, p in self.parameters.items()}
-        self.second = {n: torch.zeros_like(p) for n, p in self.parameters.items() if not is_matrix(p)}
+        rest = {n: p for n, p in self.parameters.items() if muon_rate is None or not is_matrix(p)}
+        self.second = {n: torch.zeros_like(p) for n, p in rest.items()}
 
     @torch.no_grad()
     def step(self, grads: list[Tensor], rate: float, executor: Executor | None = None) -> None:
@@ -58,7 +59,7 @@ class Optimizer:
     @torch.no_grad()
     def _update(self, name: str, grad: Tensor, rate: float) -> None:
         parameter, momentum = self.parameters[name], self.first[name]
-        if is_matrix(parameter):
+        if self.muon_rate is not None and is_matrix(parameter):
             momentum.lerp_(grad, 1 - MUON_MOMENTUM)
             direction = orthogonalize(grad.lerp(momentum, MUON_MOMENTUM).flatten(1))
             factor = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5

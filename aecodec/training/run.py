@@ -89,7 +89,7 @@ def train_folder(
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
 
-    turned = not whole_pictures(everything, config)
+    turned = not whole_pictures(everything, options.crop)
     crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
     trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start and not resume else None)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
@@ -153,13 +153,13 @@ def _fitting(
     pictures: Pictures, job: Job, options: TrainOptions, config: SharedConfig, report: Callable[[str], None]
 ) -> tuple[Pictures, TrainOptions]:
     """The pictures that can be used, and the options with a crop that suits them. Raises DataError."""
-    step = config.stride * config.hyper_stride
+    step = config.stride
     if len(pictures) and job.fit_crop:
         crop = fitting_crop(pictures, options.crop, step)
-        options = replace(options, crop=crop, batch=fitting_batch(options.batch, crop, config))
+        options = replace(options, crop=crop, batch=fitting_batch(options.batch, crop))
     if options.crop % step:
         raise DataError(f"crops of {options.crop} pixels: this model needs multiples of {step}")
-    usable = large_enough(pictures, options.crop, step, report)
+    usable = large_enough(pictures, options.crop, report)
     if job.fit_crop:
         report(f"crops of {options.crop} x {options.crop} pixels")
     if config.colours == 1 and not all_grey(usable):
