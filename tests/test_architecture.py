@@ -67,7 +67,13 @@ def test_a_model_of_blocks(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(6):
         Image.fromarray(skimage.data.coffee()[40 * i : 40 * i + 100, 100:230]).save(folder / f"{i}.png")
-    job = Job(folder, tmp_path / "b.safetensors", tmp_path / "run", fit_crop=True, shape=Shape(True, block=8, code_size=16, layers=0))
+    job = Job(
+        folder,
+        tmp_path / "b.safetensors",
+        tmp_path / "run",
+        fit_crop=True,
+        shape=Shape(True, block=8, code_size=16, layers=0),
+    )
     card = train_folder(job, TrainOptions(minutes=None, steps=2, batch=4, workers=1, warm_up=2))
     assert isinstance(card.config, FullyConnectedConfig)
     assert card.training.steps == 2
