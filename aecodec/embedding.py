@@ -21,7 +21,7 @@ from aecodec.errors import AecError, ImageError
 from aecodec.stack import decode_stack, encode_stack
 
 SAMPLE = 12  # pictures
-SAMPLE_PIXELS = 3_000_000  # in all; about a minute of one core
+SAMPLE_PIXELS = 3_000_000  # in all; about ten seconds of one core
 TOLERANCE = 0.02  # dB; about 0.3 % of the bytes
 OUT_OF_REACH = 0.2  # dB
 ATTEMPTS = 6
