@@ -53,24 +53,31 @@ class Codec:
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
 
-    def encode(self, array: Pixels, /, quality: float = DEFAULT_QUALITY) -> bytes:
+    def encode(self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, fallback: bool = True) -> bytes:
         """Compress an array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) of uint8: grey or RGB, with alpha or without.
 
-        ``quality`` is 1..100. Raises ImageError for other arrays, ValueError for other qualities.
+        ``quality`` is 1..100; ``fallback`` as for :meth:`encode_picture`. Raises ImageError for other arrays,
+        ValueError for other qualities.
         """
-        return self.encode_picture(images.from_array(array), quality)
+        return self.encode_picture(images.from_array(array), quality, fallback=fallback)
 
     def decode(self, data: bytes, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
         """Restore the array. Raises a child of AecError for bytes that are not an intact file of this model."""
         return images.to_array(self.decode_picture(data, max_pixels))
 
     def encode_picture(
-        self, picture: Picture, quality: float = DEFAULT_QUALITY, target_bytes: int | None = None
+        self,
+        picture: Picture,
+        quality: float = DEFAULT_QUALITY,
+        target_bytes: int | None = None,
+        *,
+        fallback: bool = True,
     ) -> bytes:
         """Compress a picture with its alpha and metadata.
 
         With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
-        even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture.
+        even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
+        which takes its place then, unless ``fallback`` is False: to measure a model by itself.
         Raises ImageError for a colour picture where the model is one of grey pictures.
         """
         y = self.analyse(picture.pixels[None])
@@ -80,7 +87,7 @@ class Codec:
         else:
             contents = self._search(y, frame, target_bytes)
         del y  # as large as the picture in float: room for the lossless coding
-        if lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
+        if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
             if len(pack(lossless)) <= len(pack(contents)):
                 contents = lossless

@@ -43,10 +43,16 @@ class Chunk:
 
 
 def encode_stack(
-    pictures: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] | Codec = DEFAULT_MODEL
+    pictures: Pixels,
+    /,
+    quality: float = DEFAULT_QUALITY,
+    model: str | PathLike[str] | Codec = DEFAULT_MODEL,
+    *,
+    fallback: bool = True,
 ) -> bytes:
-    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8. Never larger than their lossless coding.
+    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8.
 
+    Never larger than their lossless coding, which takes its place then, unless ``fallback`` is False.
     Raises ImageError for other arrays, ValueError for qualities outside 1..100, ModelError.
     """
     codec = model if isinstance(model, Codec) else load_codec(model)
@@ -64,7 +70,7 @@ def encode_stack(
     payload, escapes = (b"".join(getattr(c.coded, part) for c in chunks) for part in ("payload", "escapes"))
     coded = Contents(header, payload, escapes, index=index)
     column = pictures.reshape(count * height, *pictures.shape[2:])
-    if lossless_may_be_smaller(column, len(payload) + len(escapes)):
+    if fallback and lossless_may_be_smaller(column, len(payload) + len(escapes)):
         plain = replace(header, coding=Coding.LOSSLESS, quality=0, model_id=b"", symbols_crc=0)
         lossless = Contents(plain, images.encode_lossless(column))
         if len(pack(lossless)) <= len(pack(coded)):

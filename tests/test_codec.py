@@ -185,6 +185,14 @@ def test_never_larger_than_lossless(photo: Codec, name: str) -> None:
             assert np.array_equal(photo.decode(data), pixels)
 
 
+def test_without_the_fallback_a_file_is_what_the_model_makes(photo: Codec) -> None:
+    pixels = hard_pictures()["dot"]
+    assert parse_header(photo.encode(pixels, 100)).coding == Coding.LOSSLESS
+    data = photo.encode(pixels, 100, fallback=False)
+    assert parse_header(data).coding == Coding.LATENTS
+    assert psnr(photo.decode(data), pixels) > 20
+
+
 # Faults
 
 

@@ -93,6 +93,7 @@ def test_never_larger_than_lossless(tiny: Codec) -> None:
             assert np.array_equal(decode_stack(data, 7), pictures[7])
         assert len(data) <= pictures.size + 200
     assert parse_header(data).coding == Coding.LOSSLESS
+    assert parse_header(encode_stack(flat, 100, tiny, fallback=False)).coding == Coding.LATENTS
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 2), (0, 4, 4), (1, 2, 3, 4, 5)])

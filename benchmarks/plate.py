@@ -1,0 +1,96 @@
+"""Every model on the same pictures at the same bytes: docs/plate.png.
+
+    python benchmarks/plate.py --cells cells/test/BloodImage_00331.png --digits t10k-images-idx3-ubyte.gz
+
+Rows: a landscape (scikit-learn's), blood cells, handwritten digits, all in grey. Columns: the original, then the
+``photo``, ``cells`` and ``digits`` models. The last one codes pieces of 28 x 28, as in data_specific.py. The budget of
+a row is what the model of its own kind needs at quality 40; no file is larger, but where even quality 1 needs more.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from data_specific import Model, convert, load_model
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from aecodec.arrays import read_array
+from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.training.sheet import to_sheet
+
+QUALITY = 40  # of the model at home
+SIDE = 224  # pixels shown; eight pieces
+
+
+@dataclass(frozen=True)
+class Row:
+    """A grey picture and the model that was trained on its kind."""
+
+    title: str
+    pixels: Pixels
+    home: Model
+
+
+def largest_within(model: Model, pixels: Pixels, size: int) -> bytes:
+    """The file of highest quality with at most ``size`` bytes; that of quality 1 where there is none."""
+    rival = model.rival()
+    low, high = 1, 100
+    best = rival.encode(pixels, low)
+    while low < high:
+        middle = (low + high + 1) // 2
+        data = rival.encode(pixels, middle)
+        if len(data) <= size:
+            low, best = middle, data
+        else:
+            high = middle - 1
+    return best
+
+
+def square(pixels: Pixels) -> Pixels:
+    """The middle, in grey."""
+    top, left = (pixels.shape[0] - SIDE) // 2, (pixels.shape[1] - SIDE) // 2
+    return convert(pixels[top : top + SIDE, left : left + SIDE], 28)
+
+
+def draw(rows: Sequence[Row], models: Sequence[Model], output: Path) -> None:
+    figure, grid = plt.subplots(len(rows), len(models) + 1, figsize=(11, 9), layout="constrained", squeeze=False)
+    for row, axes in zip(rows, grid, strict=True):
+        size = len(row.home.rival().encode(row.pixels, QUALITY))
+        axes[0].imshow(row.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes[0].set_title(row.title, fontsize=10)
+        for model, ax in zip(models, axes[1:], strict=True):
+            data = largest_within(model, row.pixels, size)
+            restored = model.rival().decode(data)
+            ax.imshow(restored, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            ax.set_title(f"{model.name}: {len(data)} bytes, {psnr(row.pixels, restored):.1f} dB", fontsize=10)
+        for ax in axes:
+            ax.set_axis_off()
+    figure.savefig(output, dpi=90)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Every model on the same pictures at the same bytes.")
+    parser.add_argument("--cells", type=Path, required=True, help="a picture of blood cells")
+    parser.add_argument("--digits", type=Path, required=True, help="an array of digits")
+    parser.add_argument("--models", nargs=3, default=["photo", "cells", "digits@28"], metavar="MODEL")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent.parent / "docs" / "plate.png")
+    options = parser.parse_args()
+    models = [load_model(text) for text in options.models]
+    landscape = np.asarray(Image.fromarray(load_sample_image("china.jpg")).resize((336, SIDE)))
+    cells = np.asarray(Image.open(options.cells).convert("RGB"))
+    pictures = [square(landscape), square(cells), square(to_sheet(read_array(options.digits)[:64]))]
+    titles = ("landscape", "blood cells", "digits")
+    draw([Row(*each) for each in zip(titles, pictures, models, strict=True)], models, options.output)
+
+
+if __name__ == "__main__":
+    main()
