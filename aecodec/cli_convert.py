@@ -68,6 +68,9 @@ def _common(command: F) -> F:
 )
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Best quality within so many bits per pixel.")
 @click.option("--target-size", type=click.IntRange(1), metavar="BYTES", help="Best quality within so many bytes.")
+@click.option(
+    "--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time to spend on smaller, better files."
+)
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
 @click.option("--embed-model", is_flag=True, help="Put the weights into the archive, if that pays; see below.")
 @click.option("--strip", is_flag=True, help="Leave out colour profile, Exif and XMP.")
@@ -78,6 +81,7 @@ def compress(
     quality: float | None,
     bpp: float | None,
     target_size: int | None,
+    effort: int,
     model: str,
     embed_model: bool,
     strip: bool,
@@ -121,13 +125,13 @@ def compress(
                 raise ImageError("an array of pictures; --bpp and --target-size are for single ones, use --quality")
             pictures = arrays.load(io.BytesIO(data), "array")
             check_pixels(pictures.shape[2], pictures.shape[1], max_pixels, len(pictures))
-            coded = encode_stack(pictures, chosen.quality, codec)
+            coded = encode_stack(pictures, chosen.quality, codec, effort=effort)
             return Result(coded, len(coded), pictures.shape[0] * pictures.shape[1] * pictures.shape[2])
         picture = images.read(io.BytesIO(data), max_pixels)
         picture = picture.without_metadata() if strip else picture
         pixels = picture.width * picture.height
         target_bytes = target_size if bpp is None else int(bpp * pixels / 8)
-        coded = codec.encode_picture(picture, chosen.quality, target_bytes)
+        coded = codec.encode_picture(picture, chosen.quality, target_bytes, effort=effort)
         return Result(coded, len(coded), pixels)
 
     if archive is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from aecodec import images, latents, weights
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
+from aecodec.refine import Refiner, Task, steps_of
 from aecodec.transform import Floats, Transform
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,6 +30,14 @@ DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 SMALL_PICTURE = 128 * 128  # pixels; up to here the lossless fallback is always tried
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Latents are to be made better ones for these pixels (N, H, W) or (N, H, W, 3), in so many steps."""
+
+    pixels: Pixels
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -47,19 +56,22 @@ class Codec:
         config = model.card.config
         self.card = model.card
         self.id = model.id
+        self._model = model
         self._transform = Transform(config, model.arrays)
         self._prior = latents.load_prior(config, model.arrays)
 
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
 
-    def encode(self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, fallback: bool = True) -> bytes:
+    def encode(
+        self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, effort: int = 0, fallback: bool = True
+    ) -> bytes:
         """Compress an array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) of uint8: grey or RGB, with alpha or without.
 
-        ``quality`` is 1..100; ``fallback`` as for :meth:`encode_picture`. Raises ImageError for other arrays,
-        ValueError for other qualities.
+        ``quality`` is 1..100; the rest as for :meth:`encode_picture`. Raises ImageError for other arrays, ValueError
+        for other qualities and efforts.
         """
-        return self.encode_picture(images.from_array(array), quality, fallback=fallback)
+        return self.encode_picture(images.from_array(array), quality, effort=effort, fallback=fallback)
 
     def decode(self, data: bytes, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
         """Restore the array. Raises a child of AecError for bytes that are not an intact file of this model."""
@@ -71,21 +83,28 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         target_bytes: int | None = None,
         *,
+        effort: int = 0,
         fallback: bool = True,
     ) -> bytes:
         """Compress a picture with its alpha and metadata.
 
         With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
         even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
-        which takes its place then, unless ``fallback`` is False: to measure a model by itself.
+        which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 1..9 takes
+        time to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
         Raises ImageError for a colour picture where the model is one of grey pictures.
         """
+        steps = steps_of(effort)
         y = self.analyse(picture.pixels[None])
         frame = _frame(picture)
+        refinement = Refinement(picture.pixels[None], steps) if steps else None
         if target_bytes is None:
-            contents = self._encode_latents(y, quality, frame)
+            contents = self._encode_latents(y, quality, frame, refinement)
         else:
             contents = self._search(y, frame, target_bytes)
+            if refinement is not None:
+                refined = self._encode_latents(y, contents.header.quality / 100, frame, refinement)
+                contents = min(refined, contents, key=lambda each: len(pack(each)))
         del y  # as large as the picture in float: room for the lossless coding
         if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
@@ -109,9 +128,11 @@ class Codec:
         pixels = self.synthesise(self.read_latents(coded, 1, header), header)
         return _picture(contents, pixels[0])
 
-    def _encode_latents(self, y: Floats, quality: float, frame: Contents) -> Contents:
+    def _encode_latents(
+        self, y: Floats, quality: float, frame: Contents, refinement: Refinement | None = None
+    ) -> Contents:
         quality_field = hundredths(quality)
-        coded = self.write_latents(y, quality_field)
+        coded = self.write_latents(y, quality_field, refinement)
         header = replace(frame.header, quality=quality_field, model_id=self.id, symbols_crc=coded.crc)
         return replace(frame, header=header, payload=coded.payload, escapes=coded.escapes)
 
@@ -119,12 +140,16 @@ class Codec:
 
     def analyse(self, pixels: Pixels) -> Floats:
         """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
+        return self._transform.analyse(self._with_colours(pixels))
+
+    def _with_colours(self, pixels: Pixels) -> Pixels:
+        """Pixels (N, H, W, colours) as the networks want them."""
         grey = pixels.ndim == 3
         if self.card.config.colours == 1:
             if not grey:
                 raise ImageError(f"in colour, and the model {self.card.name} is for grey pictures only")
-            return self._transform.analyse(pixels[..., None])
-        return self._transform.analyse(np.repeat(pixels[..., None], 3, axis=-1) if grey else pixels)
+            return pixels[..., None]
+        return np.repeat(pixels[..., None], 3, axis=-1) if grey else pixels
 
     def synthesise(self, y: Floats, header: Header) -> Pixels:
         """The inverse of :meth:`analyse`, but for what was lost."""
@@ -135,10 +160,15 @@ class Codec:
             return pixels
         return _as_grey(pixels) if self.card.config.colours == 3 else pixels[..., 0]
 
-    def write_latents(self, y: Floats, quality_field: int) -> CodedLatents:
-        """Quantise and code latents (N, h, w, M) at a quality in hundredths."""
-        gain, _ = self._transform.gains(_position(quality_field))
-        writer = latents.Writer(self._prior, y, gain, self._transform.hyper_analyse(y * gain))
+    def write_latents(self, y: Floats, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
+        """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
+        q = _position(quality_field)
+        gain, inverse = self._transform.gains(q)
+        z = self._transform.hyper_analyse(y * gain)
+        if refinement is not None:
+            task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
+            y = self._refiner(y, task)
+        writer = latents.Writer(self._prior, y, gain, z)
         latents.code(self._prior, writer, *y.shape[:3])
         return CodedLatents(*writer.finish(), writer.crc)
 
@@ -152,6 +182,10 @@ class Codec:
             raise DecodeError("decoded symbols are not those that were encoded")
         scaled *= inverse
         return scaled
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        return Refiner(self.card.config, self._model.arrays, self._transform.synthesis)
 
     def check_model(self, header: Header) -> None:
         """Raise ModelError where a file was made with another model."""
@@ -265,9 +299,17 @@ def codec_for(header: Header, models: Sequence[Path] = ()) -> Codec:
     return _load_path(weights.find_by_id(header.model_id, models))
 
 
-def encode(array: Pixels, /, quality: float = DEFAULT_QUALITY, model: str | PathLike[str] = DEFAULT_MODEL) -> bytes:
+def encode(
+    array: Pixels,
+    /,
+    quality: float = DEFAULT_QUALITY,
+    model: str | PathLike[str] = DEFAULT_MODEL,
+    *,
+    effort: int = 0,
+    fallback: bool = True,
+) -> bytes:
     """Compress an array of pixels; see :meth:`Codec.encode`."""
-    return load_codec(model).encode(array, quality)
+    return load_codec(model).encode(array, quality, effort=effort, fallback=fallback)
 
 
 def decode(data: bytes, /, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Pixels:

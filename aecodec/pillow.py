@@ -1,8 +1,8 @@
 """``Image.open("photo.aec")`` and ``image.save("photo.aec", quality=60)``: importing this module teaches Pillow both.
 
 Everything that opens pictures with Pillow (imageio, torchvision's folders, datasets of Hugging Face, matplotlib) then
-opens aecodec's files. ``save`` takes ``quality``, ``model``, ``icc_profile``, ``exif`` and ``xmp``; metadata that a
-picture was opened with are kept unless others are given.
+opens aecodec's files. ``save`` takes ``quality``, ``effort``, ``model``, ``icc_profile``, ``exif`` and ``xmp``;
+what a picture was opened with of the last three is kept unless others are given.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     try:
         picture = replace(images.from_pillow(image), **given)
         codec = load_codec(options.get("model", DEFAULT_MODEL))
-        file.write(codec.encode_picture(picture, options.get("quality", DEFAULT_QUALITY)))
+        quality, effort = options.get("quality", DEFAULT_QUALITY), options.get("effort", 0)
+        file.write(codec.encode_picture(picture, quality, effort=effort))
     except AecError as error:
         raise OSError(str(error)) from error
 

@@ -22,6 +22,7 @@ from aecodec.codec import (
     Codec,
     CodedLatents,
     Pixels,
+    Refinement,
     codec_for,
     hundredths,
     load_codec,
@@ -29,6 +30,7 @@ from aecodec.codec import (
 )
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
+from aecodec.refine import steps_of
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
 
@@ -48,13 +50,15 @@ def encode_stack(
     quality: float = DEFAULT_QUALITY,
     model: str | PathLike[str] | Codec = DEFAULT_MODEL,
     *,
+    effort: int = 0,
     fallback: bool = True,
 ) -> bytes:
-    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8.
+    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8; ``effort`` 0..9 as for single pictures.
 
     Never larger than their lossless coding, which takes its place then, unless ``fallback`` is False.
-    Raises ImageError for other arrays, ValueError for qualities outside 1..100, ModelError.
+    Raises ImageError for other arrays, ValueError for qualities outside 1..100 and efforts outside 0..9, ModelError.
     """
+    steps = steps_of(effort)
     codec = model if isinstance(model, Codec) else load_codec(model)
     pictures = _checked(pictures)
     count, height, width = pictures.shape[:3]
@@ -62,7 +66,9 @@ def encode_stack(
     quality_field = hundredths(quality)
     size = max(1, CHUNK_PIXELS // (height * width))
     chunks = [
-        Chunk(start, min(count, start + size), _encode_chunk(codec, pictures[start : start + size], quality_field))
+        Chunk(
+            start, min(count, start + size), _encode_chunk(codec, pictures[start : start + size], quality_field, steps)
+        )
         for start in range(0, count, size)
     ]
     index = _pack_index(size, chunks)
@@ -115,8 +121,9 @@ def _checked(pictures: Pixels) -> Pixels:
     return pictures[..., 0] if pictures.ndim == 4 and pictures.shape[3] == 1 else pictures
 
 
-def _encode_chunk(codec: Codec, pictures: Pixels, quality_field: int) -> CodedLatents:
-    return codec.write_latents(codec.analyse(pictures), quality_field)
+def _encode_chunk(codec: Codec, pictures: Pixels, quality_field: int, steps: int) -> CodedLatents:
+    refinement = Refinement(pictures, steps) if steps else None
+    return codec.write_latents(codec.analyse(pictures), quality_field, refinement)
 
 
 def _decode_chunk(codec: Codec, chunk: Chunk, header: Header) -> Pixels:

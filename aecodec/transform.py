@@ -69,11 +69,13 @@ def _grown(part: slice, halo: int, size: int) -> slice:
 class Transform:
     """The float networks of one model, ready to run; immutable."""
 
+    synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks
+
     def __init__(self, config: SharedConfig, arrays: Arrays) -> None:
         self.config = config
         networks = Networks(config)
         self._analysis = _load(networks.analysis, arrays, "analysis")
-        self._synthesis = _load(networks.synthesis, arrays, "synthesis")
+        self.synthesis = _load(networks.synthesis, arrays, "synthesis")
         self._hyper_analysis = _load(networks.hyper_analysis, arrays, "hyper_analysis")
         self._gains = _load(Gains(config), arrays, "gains")
         self._halo = _halo(config)
@@ -107,7 +109,7 @@ class Transform:
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
             seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
-            x = self._synthesis(seen.permute(0, 3, 1, 2))
+            x = self.synthesis(seen.permute(0, 3, 1, 2))
             rows, columns = (_scaled(side, stride) for side in w.inner)
             pixels = from_network(x[:, :, rows, columns]).numpy()
             target = result[part, _scaled(w.rows, stride), _scaled(w.columns, stride)]

@@ -19,10 +19,10 @@ import torch
 from aecodec.container import parse
 from aecodec.images import read
 from aecodec.networks import Model, checkerboard, to_network
+from aecodec.rate import gaussian_bits
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
 from aecodec.training.export import export
-from aecodec.training.objective import gaussian_bits
 from aecodec.training.run import CALIBRATION_CROPS
 from aecodec.training.validation import codec_of
 

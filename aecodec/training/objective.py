@@ -7,55 +7,18 @@ and Singh, ICIP 2020; Guo et al., ICML 2021).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from aecodec.config import INDEX_UNIT, SCALE_COUNT, SCALE_MIN, SCALE_STEP
 from aecodec.networks import Model, checkerboard, to_network
-
-
-class _Floor(torch.autograd.Function):
-    """max(x, bound) whose gradient still passes where it would lift x."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bound = bound  # type: ignore[attr-defined]
-        return x.clamp(min=bound)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        (grad,) = grads
-        return grad * ((x >= ctx.bound) | (grad < 0)), None  # type: ignore[attr-defined]
-
-
-def _floor(x: Tensor, bound: float) -> Tensor:
-    result: Tensor = _Floor.apply(x, bound)  # type: ignore[no-untyped-call]
-    return result
+from aecodec.rate import at_least, gaussian_bits, lagrangian
 
 
 def straight_through_round(x: Tensor) -> Tensor:
     """Round, with the gradient of the identity."""
     return x + (x.round() - x).detach()
-
-
-def scales(parameter: Tensor) -> Tensor:
-    """Network output (scale index / 8) to standard deviations, kept within the tables' range."""
-    top = (SCALE_COUNT - 1) / INDEX_UNIT
-    index = _floor(parameter, 0.0).clamp(max=top) * INDEX_UNIT
-    return SCALE_MIN * torch.exp(index * SCALE_STEP)
-
-
-def gaussian_bits(deviation: Tensor, parameter: Tensor) -> Tensor:
-    """Bits of the unit interval around ``deviation`` under a zero-mean Gaussian of that scale parameter."""
-    unit = 1 / (scales(parameter) * math.sqrt(2))
-    distance = deviation.abs()
-    probability = 0.5 * (torch.erfc((distance - 0.5) * unit) - torch.erfc((distance + 0.5) * unit))
-    return -torch.log2(_floor(probability, 1e-9))
 
 
 @dataclass(frozen=True)
@@ -75,12 +38,6 @@ class Terms:
     loss: Tensor
     bpp: Tensor
     mse: Tensor
-
-
-def lagrangian(model: Model, q: Tensor) -> Tensor:
-    """Weight of the squared error (in grey levels) for qualities ``q`` in 0..1."""
-    c = model.config
-    return c.lambda_min * (c.lambda_max / c.lambda_min) ** q
 
 
 def add_noise(pixels: Tensor, noise: tuple[float, float], generator: torch.Generator) -> Tensor:
@@ -137,7 +94,7 @@ def rate_distortion(
     gain = model.gains.forward_gain(q)
     y = model.analysis(seen) * gain
     z = model.hyper_analysis(y)
-    z_bits = -torch.log2(_floor(model.hyper_prior.probability(z + noise(z)), 1e-9))
+    z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z)), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
     mask = checkerboard(*y.shape[1:]).to(y.device)
     mean, scale = first.chunk(2, 1)
@@ -157,5 +114,5 @@ def rate_distortion(
     if objective.contraction:
         charged = charged + objective.contraction * jacobian_norm(model, seen, y, gain, generator) / positions
     distortion = cross_entropy(x_hat, x) if objective.cross_entropy else mse
-    weight = lagrangian(model, q)
+    weight = lagrangian(model.config, q)
     return Terms((charged + weight * distortion) / weight.sqrt(), bpp.detach(), mse.detach())

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aecodec.errors import ModelError
-from aecodec.exact import FRACTION_BITS
+from aecodec.float_prior import fill_prior
 from aecodec.networks import LogisticMixture, Model
 from aecodec.weights import Arrays, Weights
 
@@ -29,32 +29,11 @@ def trainable(weights: Weights) -> Model:
             names = [name for name in arrays if name.startswith(part + ".")]
             state = {name[len(part) + 1 :]: torch.from_numpy(arrays[name]).float() for name in names}
             getattr(model, part).load_state_dict(state)
-        with torch.no_grad():
-            _fill(model.hyper_synthesis, arrays, "hyper_synthesis", 0)
-            _fill(model.context, arrays, "context", FRACTION_BITS)
+        fill_prior(model, arrays)
         _fit(model.hyper_prior, _probabilities(arrays))
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise ModelError(f"weights of {weights.card.name} cannot be trained further ({error})") from error
     return model
-
-
-def _fill(network: nn.Sequential, arrays: Arrays, prefix: str, bits_in: int) -> None:
-    """Set float layers from integer ones; inputs of the first have ``bits_in`` fractional bits."""
-    layers = list(network)
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, nn.Conv2d):
-            continue
-        assert layer.bias is not None
-        matrix, bias = (arrays[f"{prefix}.{i}.{part}"].astype(np.float64) for part in ("weight", "bias"))
-        shift = int(arrays[f"{prefix}.{i}.scale"][0])
-        bits = shift - bits_in + FRACTION_BITS
-        matrix, bias = matrix * 2.0**-bits, (bias - 2 ** (shift - 1)) * 2.0 ** -(bits + bits_in)
-        if i + 1 < len(layers) and isinstance(layers[i + 1], nn.PixelShuffle):
-            order = np.arange(len(bias)).reshape(4, -1).T.ravel()  # from (row, column, c) to (c, row, column)
-            matrix, bias = matrix[:, order], bias[order]
-        layer.weight.copy_(torch.from_numpy(matrix.T.reshape(layer.weight.shape)))  # (out, in, 1, 1) or (out, 1, 3, 3)
-        layer.bias.copy_(torch.from_numpy(bias))
-        bits_in = FRACTION_BITS
 
 
 def _probabilities(arrays: Arrays) -> tuple[int, npt.NDArray[np.float64]]:

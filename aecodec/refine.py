@@ -1,0 +1,152 @@
+"""Refining the latents of one picture: the encoder's effort. Files are as before, and decoding takes no longer.
+
+The analysis network gives good latents for pictures in general; these can be made better ones for this picture, by
+descending the gradient of rate + lambda * distortion through entropy model and synthesis (Campos et al., CVPR workshops
+2019). Rounding has no gradient: stochastic Gumbel annealing draws each symbol from the two integers around its latent,
+first often either, in the end the nearer one (Yang, Bamler, Mandt, NeurIPS 2020). The hyper latents stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from aecodec.config import INDEX_UNIT, SharedConfig
+from aecodec.float_prior import fill_prior
+from aecodec.latents import HYPER_LIMIT, Tile, tiles
+from aecodec.networks import Networks, checkerboard, to_network
+from aecodec.rate import gaussian_bits, lagrangian
+from aecodec.threads import spread
+from aecodec.weights import Arrays
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+EFFORTS = (0, 10, 15, 22, 33, 50, 75, 110, 160, 250)  # steps of effort 0..9
+RATE = 0.05  # of Adam
+EPSILON = 10.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
+HALO = 2  # latents around a tile that the synthesis sees
+TEMPERATURES = (0.5, 0.1)  # first and last
+GREY_LEVELS = 255 / 4  # in a unit of the networks
+
+
+@dataclass(frozen=True)
+class Task:
+    """What latents are to achieve."""
+
+    pixels: Pixels  # (N, H, W, colours)
+    hyper_latents: Floats  # (N, ...), not yet rounded
+    gain: Floats  # (M,), before quantisation
+    inverse: Floats  # (M,), after it
+    quality: float  # 0..1
+    steps: int
+
+
+def steps_of(effort: int) -> int:
+    """Steps of an effort 0..9. Raises ValueError for others."""
+    if not 0 <= effort < len(EFFORTS):
+        raise ValueError(f"effort {effort} is not within 0..{len(EFFORTS) - 1}")
+    return EFFORTS[effort]
+
+
+class Refiner:
+    """The networks that gradients flow through; immutable."""
+
+    def __init__(self, config: SharedConfig, arrays: Arrays, synthesis: nn.Module) -> None:
+        """``synthesis`` is the codec's own; the others are made here."""
+        networks = Networks(config)
+        fill_prior(networks, arrays)
+        self._config, self._synthesis = config, synthesis
+        self._hyper_synthesis = networks.hyper_synthesis.requires_grad_(False)
+        self._context = networks.context.requires_grad_(False)
+
+    def __call__(self, y: Floats, task: Task) -> Floats:
+        """Better latents (N, h, w, M) than ``y``, neither of them scaled, for the same hyper latents."""
+        result = y.copy()
+
+        def work(tile: Tile) -> None:
+            tile.of(result)[:] = self._refine(y, tile, task)
+
+        spread(work, list(tiles(*y.shape[1:3])))
+        return result
+
+    @torch.enable_grad()
+    def _refine(self, y: Floats, tile: Tile, task: Task) -> Floats:
+        """The latents of one tile; those around it stay as they are."""
+        stride = self._config.stride
+        gain, inverse = (torch.from_numpy(factor)[:, None, None] for factor in (task.gain, task.inverse))
+        weight = float(lagrangian(self._config, torch.tensor(task.quality))) / self._config.colours * GREY_LEVELS**2
+        rows, columns = (slice(start, start + size) for start, size in _extents(tile))
+        pixels = task.pixels[:, _times(rows, stride), _times(columns, stride)]
+        target = to_network(torch.from_numpy(np.require(pixels, requirements=("C", "W"))))
+        seen_rows, seen_columns = (slice(max(0, side.start - HALO), side.stop + HALO) for side in (rows, columns))
+        seen = _channels_first(y[:, seen_rows, seen_columns]) * gain * inverse
+        inner = [slice(s.start - t.start, s.stop - t.start) for s, t in ((rows, seen_rows), (columns, seen_columns))]
+        top, left = (part.start * stride for part in inner)
+
+        first = self._hyper_synthesis(_channels_first(self._hyper_latents(task, tile)))
+        first = first[:, :, : tile.height, : tile.width]
+        mask = checkerboard(y.shape[3], tile.height, tile.width)
+        scaled = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
+        optimizer = torch.optim.Adam([scaled], eps=EPSILON)
+        generator = torch.Generator().manual_seed(0)
+        for step in range(task.steps):
+            done = step / task.steps
+            optimizer.param_groups[0]["lr"] = RATE * (0.55 + 0.45 * math.cos(math.pi * done))
+            temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** done
+
+            mean, scale = first.chunk(2, 1)
+            known = (mean + draw(scaled - mean, scale, temperature, generator)) * mask
+            mean_2, scale_2 = (first + self._context(torch.cat([first, known], 1))).chunk(2, 1)
+            mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
+            symbols = draw(scaled - mean, scale, temperature, generator)
+            bits = (gaussian_bits(symbols, scale) * is_coded(scale)).sum()
+            field = seen.clone()
+            field[:, :, *inner] = (symbols + mean) * inverse
+            restored = self._synthesis(field)[:, :, top : top + target.shape[2], left : left + target.shape[3]]
+            loss = bits + weight * (restored - target).square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return (scaled.detach() / gain).permute(0, 2, 3, 1).numpy()
+
+    def _hyper_latents(self, task: Task, tile: Tile) -> Floats:
+        """Those of a tile, rounded."""
+        stride = self._config.hyper_stride
+        rows, columns = (slice(start // stride, -(-(start + size) // stride)) for start, size in _extents(tile))
+        return np.clip(np.rint(task.hyper_latents[:, rows, columns]), -HYPER_LIMIT, HYPER_LIMIT)
+
+
+def is_coded(scale: Tensor) -> Tensor:
+    """Where symbols may differ from zero: where the scale index is not rounded to 0."""
+    return scale.detach() * INDEX_UNIT >= 0.5
+
+
+def draw(deviation: Tensor, scale: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """Symbols for latents that deviate so much from their means: values between the two integers around them.
+
+    The odds of an integer fall with the inverse hyperbolic tangent of its distance; what is drawn from them is relaxed
+    (Gumbel softmax), so that it has a gradient. The lower the temperature, the nearer to plain rounding.
+    """
+    below = deviation.detach().floor()
+    part = (deviation - below).clamp(1e-4, 1 - 1e-4)
+    odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
+    uniform = torch.rand(part.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
+    return (below + torch.sigmoid((odds + torch.logit(uniform)) / temperature)) * is_coded(scale)
+
+
+def _extents(tile: Tile) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (tile.top, tile.height), (tile.left, tile.width)
+
+
+def _times(part: slice, factor: int) -> slice:
+    return slice(part.start * factor, part.stop * factor)
+
+
+def _channels_first(x: Floats) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2)

@@ -1,0 +1,95 @@
+"""What effort brings and costs: bytes at equal PSNR against effort 0, and time.
+
+    python benchmarks/effort.py FOLDER [--efforts 1 3 5 7 9] [--side 256]
+
+Of each picture the middle square is coded at four qualities, without the lossless fallback: real files, decoded again.
+Writes benchmarks/results/effort.json and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from aecodec.codec import Codec, load_codec
+from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
+from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.evaluation.rivals import machine
+from aecodec.refine import steps_of
+from aecodec.training.data import find_pictures
+
+QUALITIES = (10, 35, 60, 85)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An effort; the BD-rate is against effort 0, in percent."""
+
+    effort: int
+    steps: int
+    seconds_per_megapixel: float
+    bd_rate: float
+
+
+def middle(path: Path, side: int) -> Pixels:
+    with Image.open(path) as image:
+        left, top = ((size - side) // 2 for size in image.size)
+        if min(left, top) < 0:
+            raise SystemExit(f"effort.py: {path}: smaller than {side} x {side}")
+        return np.asarray(image.convert("RGB").crop((left, top, left + side, top + side)))
+
+
+def measure(codec: Codec, effort: int, pictures: list[Pixels]) -> tuple[Curve, float]:
+    """The mean curve, and the seconds that one megapixel takes."""
+    rows, seconds = [], 0.0
+    for i, pixels in enumerate(pictures):
+        for quality in QUALITIES:
+            start = time.perf_counter()
+            data = codec.encode(pixels, quality, effort=effort, fallback=False)
+            seconds += time.perf_counter() - start
+            area = pixels.shape[0] * pixels.shape[1]
+            rows.append(Measurement(str(i), "", quality, len(data), area, psnr(pixels, codec.decode(data))))
+    return mean_curve(f"effort {effort}", rows), seconds / sum(row.pixels for row in rows) * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What effort brings and costs.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="photo")
+    parser.add_argument("--efforts", type=int, nargs="+", default=[1, 3, 5, 7, 9])
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "effort.json")
+    options = parser.parse_args()
+    pictures = [middle(path, options.side) for path in find_pictures(options.folder)]
+    codec = load_codec(options.model)
+    measure(codec, 0, pictures[:1])  # to warm up
+    reference, seconds = measure(codec, 0, pictures)
+    found = [Row(0, 0, seconds, 0.0)]
+    print("| effort | steps | seconds per megapixel | bytes at equal PSNR |\n|---:|---:|---:|---:|", flush=True)
+    print(f"| 0 | 0 | {seconds:.2f} | |", flush=True)
+    for effort in options.efforts:
+        curve, seconds = measure(codec, effort, pictures)
+        row = Row(effort, steps_of(effort), seconds, bd_rate(reference, curve))
+        print(f"| {effort} | {row.steps} | {row.seconds_per_megapixel:.1f} | {row.bd_rate:+.1f} % |", flush=True)
+        found.append(row)
+    result = {
+        "model": {"name": codec.card.name, "id": codec.id.hex()},
+        "machine": asdict(machine()),
+        "threads": torch.get_num_threads(),
+        "pictures": len(pictures),
+        "side": options.side,
+        "qualities": QUALITIES,
+        "rows": [asdict(row) for row in found],
+    }
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Effort: smaller files of better pictures, for the encoder's time alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import aecodec
+import aecodec.pillow
+from aecodec.cli import main
+from aecodec.codec import Codec, Pixels
+from aecodec.config import ModelConfig
+from aecodec.evaluation.metrics import mse
+from aecodec.images import Picture
+from aecodec.rate import lagrangian
+from aecodec.refine import draw
+from aecodec.stack import decode_stack, encode_stack
+from tests.conftest import TINY
+
+
+def cost(codec: Codec, pixels: Pixels, data: bytes, quality: float) -> float:
+    """Bits per pixel and weighted squared error, which training and refinement minimise."""
+    restored = decode_stack(data, models=[TINY]) if pixels.ndim == 4 else codec.decode(data)
+    weight = lagrangian(codec.card.config, torch.tensor((quality - 1) / 99))
+    return 8 * len(data) / (pixels.size // 3) + float(weight) * mse(pixels, restored)
+
+
+@pytest.mark.parametrize("quality", [10, 60, 95])
+def test_effort_lowers_the_cost(photo: Codec, picture: Pixels, quality: float) -> None:
+    costs = [cost(photo, picture, photo.encode(picture, quality, effort=e), quality) for e in (0, 2, 5)]
+    assert costs[1] < 0.995 * costs[0]
+    assert costs[2] < costs[1]
+
+
+def test_effort_on_pictures_of_several_tiles_and_odd_sizes(tiny: Codec) -> None:
+    wide = np.ascontiguousarray(np.concatenate([skimage.data.astronaut()[100:139]] * 3, axis=1)[:, :1101])
+    costs = [cost(tiny, wide, tiny.encode(wide, 60, effort=e), 60) for e in (0, 4)]
+    assert costs[1] < 0.995 * costs[0]
+
+
+def test_effort_on_stacks(tiny: Codec) -> None:
+    pictures = np.stack([skimage.data.coffee()[30 * i : 30 * i + 30, :44] for i in range(10)])
+    costs = [cost(tiny, pictures, encode_stack(pictures, 60, tiny, effort=e), 60) for e in (0, 4)]
+    assert costs[1] < 0.995 * costs[0]
+
+
+def test_grey_pictures_stay_grey(photo: Codec, picture: Pixels) -> None:
+    grey = np.ascontiguousarray(picture[:100, :90, 1])
+    restored = photo.decode(photo.encode(grey, 50, effort=1))
+    assert restored.shape == grey.shape
+
+
+def test_the_same_effort_gives_the_same_file(tiny: Codec, picture: Pixels) -> None:
+    assert tiny.encode(picture, 60, effort=1) == tiny.encode(picture, 60, effort=1)
+
+
+def test_target_sizes_are_kept(photo: Codec, picture: Pixels) -> None:
+    assert len(photo.encode_picture(Picture(picture), target_bytes=3000, effort=2)) <= 3000
+
+
+@pytest.mark.parametrize("effort", [-1, 10])
+def test_other_efforts_are_refused(tiny: Codec, picture: Pixels, effort: int) -> None:
+    with pytest.raises(ValueError, match=r"effort -?\d+ is not within 0\.\.9"):
+        tiny.encode(picture, effort=effort)
+    with pytest.raises(ValueError, match="effort"):
+        encode_stack(picture[None], 60, tiny, effort=effort)
+
+
+def test_symbols_are_drawn_from_the_two_integers_around() -> None:
+    generator = torch.Generator().manual_seed(1)
+    deviation = torch.full((20_000,), 2.8)
+    coded, free = torch.full_like(deviation, 3), torch.zeros_like(deviation)
+    symbols = draw(deviation, coded, 0.1, generator)
+    assert ((symbols >= 2) & (symbols <= 3)).all()
+    assert (symbols > 2.5).float().mean() > 0.99
+    assert 0.5 < (draw(deviation, coded, 1.0, generator) > 2.5).float().mean() < 0.95
+    assert not draw(deviation, free, 0.1, generator).any()
+
+
+def test_effort_from_the_command_line_python_and_pillow(picture: Pixels, tmp_path: Path) -> None:
+    source = tmp_path / "cat.png"
+    Image.fromarray(picture).save(source)
+    result = CliRunner().invoke(main, ["compress", str(source), "-q", "30", "--effort", "2", "--quiet"])
+    assert result.exit_code == 0, result.output
+    data = aecodec.encode(picture, 30, effort=2)
+    assert (tmp_path / "cat.aec").read_bytes() == data
+    assert data != aecodec.encode(picture, 30)
+    Image.fromarray(picture).save(tmp_path / "pillow.aec", quality=30, effort=2)
+    assert (tmp_path / "pillow.aec").read_bytes() == data
+
+
+def test_effort_is_0_to_9_on_the_command_line() -> None:
+    result = CliRunner().invoke(main, ["compress", "x.png", "--effort", "10"])
+    assert result.exit_code == 2
+    assert "effort" in result.stderr
+
+
+def test_the_weight_of_errors_grows_with_the_quality() -> None:
+    config = ModelConfig()
+    weights = lagrangian(config, torch.tensor([0.0, 0.5, 1.0]))
+    assert weights[0] == pytest.approx(config.lambda_min)
+    assert weights[2] == pytest.approx(config.lambda_max)
+    assert weights[0] < weights[1] < weights[2]
