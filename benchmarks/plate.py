@@ -2,9 +2,9 @@
 
     python benchmarks/plate.py --cells cells/test/BloodImage_00331.png --digits t10k-images-idx3-ubyte.gz
 
-Rows: a landscape (scikit-learn's), blood cells, handwritten digits, all in grey. Columns: the original, then the
-``photo``, ``cells`` and ``digits`` models. The last one codes pieces of 28 x 28, as in data_specific.py. The budget of
-a row is what the model of its own kind needs at quality 40; no file is larger, but where even quality 1 needs more.
+Rows: a landscape (scikit-learn's), blood cells, handwritten digits. Columns: the original, then the models ``photo``,
+``cells`` and ``digits``. The last one codes pieces of 28 x 28 in grey, as in data_specific.py. The budget of a row is
+what the model of its own kind needs at quality 40; files are not larger, unless even quality 1 needs more.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIDE = 224  # pixels shown; eight pieces
 
 @dataclass(frozen=True)
 class Row:
-    """A grey picture and the model that was trained on its kind."""
+    """A picture and the model that was trained on its kind."""
 
     title: str
     pixels: Pixels
@@ -56,9 +56,9 @@ def largest_within(model: Model, pixels: Pixels, size: int) -> bytes:
 
 
 def square(pixels: Pixels) -> Pixels:
-    """The middle, in grey."""
+    """The middle."""
     top, left = (pixels.shape[0] - SIDE) // 2, (pixels.shape[1] - SIDE) // 2
-    return convert(pixels[top : top + SIDE, left : left + SIDE], 28)
+    return np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
 
 
 def draw(rows: Sequence[Row], models: Sequence[Model], output: Path) -> None:
@@ -68,10 +68,11 @@ def draw(rows: Sequence[Row], models: Sequence[Model], output: Path) -> None:
         axes[0].imshow(row.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes[0].set_title(row.title, fontsize=10)
         for model, ax in zip(models, axes[1:], strict=True):
-            data = largest_within(model, row.pixels, size)
+            pixels = convert(row.pixels, model.piece)
+            data = largest_within(model, pixels, size)
             restored = model.rival().decode(data)
             ax.imshow(restored, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            ax.set_title(f"{model.name}: {len(data)} bytes, {psnr(row.pixels, restored):.1f} dB", fontsize=10)
+            ax.set_title(f"{model.name}: {len(data)} bytes, {psnr(pixels, restored):.1f} dB", fontsize=10)
         for ax in axes:
             ax.set_axis_off()
     figure.savefig(output, dpi=90)
