@@ -2,8 +2,9 @@
 
 The analysis network gives good latents for pictures in general; these can be made better ones for this picture, by
 descending the gradient of rate + lambda * distortion through entropy model and synthesis (Campos et al., CVPR workshops
-2019). Rounding has no gradient: stochastic Gumbel annealing draws each symbol from the two integers around its latent,
-first often either, in the end the nearer one (Yang, Bamler, Mandt, NeurIPS 2020). The hyper latents stay as they are.
+2019). Rounding has no gradient, so a soft one takes its place that becomes harder from step to step. Of many steps each
+adds noise to it: stochastic Gumbel annealing (Yang, Bamler, Mandt, NeurIPS 2020), without which latents would settle
+between integers. The hyper latents stay as they are.
 """
 
 from __future__ import annotations
@@ -27,11 +28,9 @@ from aecodec.weights import Arrays
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-EFFORTS = (0, 10, 15, 22, 33, 50, 75, 110, 160, 250)  # steps of effort 0..9
-RATE = 0.05  # of Adam
-EPSILON = 10.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
+EFFORTS = (0, 1, 2, 4, 10, 18, 30, 60, 120, 250)  # steps of effort 0..9
+EPSILON = 20.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
 HALO = 2  # latents around a tile that the synthesis sees
-TEMPERATURES = (0.5, 0.1)  # first and last
 GREY_LEVELS = 255 / 4  # in a unit of the networks
 
 
@@ -52,6 +51,28 @@ def steps_of(effort: int) -> int:
     if not 0 <= effort < len(EFFORTS):
         raise ValueError(f"effort {effort} is not within 0..{len(EFFORTS) - 1}")
     return EFFORTS[effort]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What suits a number of steps, found by trial: few have to be large, and have no time for noise."""
+
+    steps: int
+    rate: float  # of Adam
+    first: float  # temperature of the soft rounding
+    last: float
+    noise: float  # 1: that of Gumbel annealing
+
+    @staticmethod
+    def of(steps: int) -> Schedule:
+        """The schedule of so many steps."""
+        rate, first = (0.2, 0.3) if steps <= 2 else (0.14, 0.4) if steps <= 4 else (0.14, 0.5)
+        return Schedule(steps, rate, first, max(0.07, 0.3 * steps**-0.35), min(1.0, steps / 30))
+
+    def at(self, step: int) -> tuple[float, float]:
+        """Rate and temperature of a step."""
+        done = step / self.steps
+        return self.rate * (0.55 + 0.45 * math.cos(math.pi * done)), self.first * (self.last / self.first) ** done
 
 
 class Refiner:
@@ -94,17 +115,16 @@ class Refiner:
         mask = checkerboard(y.shape[3], tile.height, tile.width)
         scaled = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
         optimizer = torch.optim.Adam([scaled], eps=EPSILON)
-        generator = torch.Generator().manual_seed(0)
+        schedule = Schedule.of(task.steps)
+        noise = Noise(schedule.noise)
         for step in range(task.steps):
-            done = step / task.steps
-            optimizer.param_groups[0]["lr"] = RATE * (0.55 + 0.45 * math.cos(math.pi * done))
-            temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** done
+            optimizer.param_groups[0]["lr"], softness = schedule.at(step)
 
             mean, scale = first.chunk(2, 1)
-            known = (mean + draw(scaled - mean, scale, temperature, generator)) * mask
+            known = (mean + draw(scaled - mean, scale, softness, noise)) * mask
             mean_2, scale_2 = (first + self._context(torch.cat([first, known], 1))).chunk(2, 1)
             mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
-            symbols = draw(scaled - mean, scale, temperature, generator)
+            symbols = draw(scaled - mean, scale, softness, noise)
             bits = (gaussian_bits(symbols, scale) * is_coded(scale)).sum()
             field = seen.clone()
             field[:, :, *inner] = (symbols + mean) * inverse
@@ -127,17 +147,26 @@ def is_coded(scale: Tensor) -> Tensor:
     return scale.detach() * INDEX_UNIT >= 0.5
 
 
-def draw(deviation: Tensor, scale: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+class Noise:
+    """Logistic noise, always the same: the difference of two Gumbel variables, scaled."""
+
+    def __init__(self, scale: float) -> None:
+        self._scale, self._generator = scale, torch.Generator().manual_seed(0)
+
+    def __call__(self, shape: torch.Size) -> Tensor:
+        return self._scale * torch.logit(torch.rand(shape, generator=self._generator).clamp(1e-6, 1 - 1e-6))
+
+
+def draw(deviation: Tensor, scale: Tensor, temperature: float, noise: Noise) -> Tensor:
     """Symbols for latents that deviate so much from their means: values between the two integers around them.
 
-    The odds of an integer fall with the inverse hyperbolic tangent of its distance; what is drawn from them is relaxed
-    (Gumbel softmax), so that it has a gradient. The lower the temperature, the nearer to plain rounding.
+    The odds of an integer fall with the inverse hyperbolic tangent of its distance. The lower the temperature, the
+    nearer to plain rounding.
     """
     below = deviation.detach().floor()
     part = (deviation - below).clamp(1e-4, 1 - 1e-4)
     odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
-    uniform = torch.rand(part.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-    return (below + torch.sigmoid((odds + torch.logit(uniform)) / temperature)) * is_coded(scale)
+    return (below + torch.sigmoid(odds + noise(odds.shape))) * is_coded(scale)
 
 
 def _extents(tile: Tile) -> tuple[tuple[int, int], tuple[int, int]]:
