@@ -1,9 +1,9 @@
 """What effort brings and costs: bytes at equal PSNR against effort 0, and time.
 
-    python benchmarks/effort.py FOLDER [--efforts 1 3 5 7 9] [--side 256]
+    python benchmarks/effort.py SOURCE [--model photo] [--efforts 1 3 5 7 9] [-o benchmarks/results/effort.json]
 
-Of each picture the middle square is coded at four qualities, without the lossless fallback: real files, decoded again.
-Writes benchmarks/results/effort.json and prints a table.
+Of each picture in a folder the middle 256 x 256 are coded; of an array of small pictures the first 256, as one stack.
+Four qualities, without the lossless fallback: real files, decoded again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ import numpy as np
 import torch
 from PIL import Image
 
+from aecodec.arrays import read_array
 from aecodec.codec import Codec, load_codec
 from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
 from aecodec.evaluation.metrics import Pixels, psnr
 from aecodec.evaluation.rivals import machine
 from aecodec.refine import steps_of
+from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.data import find_pictures
+from aecodec.training.sheet import to_sheet
 
 QUALITIES = (10, 35, 60, 85)
+SIDE = 256
+STACK_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,35 @@ class Row:
     bd_rate: float
 
 
-def middle(path: Path, side: int) -> Pixels:
+def load(source: Path) -> list[Pixels]:
+    """Pictures (H, W, 3), or a single stack (N, H, W)."""
+    if not source.is_dir():
+        return [read_array(source)[:STACK_PICTURES]]
+    return [middle(path) for path in find_pictures(source)]
+
+
+def middle(path: Path) -> Pixels:
     with Image.open(path) as image:
-        left, top = ((size - side) // 2 for size in image.size)
+        left, top = ((size - SIDE) // 2 for size in image.size)
         if min(left, top) < 0:
-            raise SystemExit(f"effort.py: {path}: smaller than {side} x {side}")
-        return np.asarray(image.convert("RGB").crop((left, top, left + side, top + side)))
+            raise SystemExit(f"effort.py: {path}: smaller than {SIDE} x {SIDE}")
+        return np.asarray(image.convert("RGB").crop((left, top, left + SIDE, top + SIDE)))
+
+
+def is_stack(pixels: Pixels) -> bool:
+    return bool(pixels.shape[-1] != 3)
+
+
+def encode(codec: Codec, pixels: Pixels, quality: int, effort: int) -> bytes:
+    if is_stack(pixels):
+        return encode_stack(pixels, quality, codec, effort=effort, fallback=False)
+    return codec.encode(pixels, quality, effort=effort, fallback=False)
+
+
+def score(codec: Codec, pixels: Pixels, data: bytes) -> float:
+    if is_stack(pixels):
+        return psnr(to_sheet(pixels), to_sheet(decode_stack(data)))
+    return psnr(pixels, codec.decode(data))
 
 
 def measure(codec: Codec, effort: int, pictures: list[Pixels]) -> tuple[Curve, float]:
@@ -52,23 +80,21 @@ def measure(codec: Codec, effort: int, pictures: list[Pixels]) -> tuple[Curve, f
     for i, pixels in enumerate(pictures):
         for quality in QUALITIES:
             start = time.perf_counter()
-            data = codec.encode(pixels, quality, effort=effort, fallback=False)
+            data = encode(codec, pixels, quality, effort)
             seconds += time.perf_counter() - start
-            area = pixels.shape[0] * pixels.shape[1]
-            rows.append(Measurement(str(i), "", quality, len(data), area, psnr(pixels, codec.decode(data))))
+            area = pixels.size if is_stack(pixels) else pixels.size // 3
+            rows.append(Measurement(str(i), "", quality, len(data), area, score(codec, pixels, data)))
     return mean_curve(f"effort {effort}", rows), seconds / sum(row.pixels for row in rows) * 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What effort brings and costs.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("source", type=Path)
     parser.add_argument("--model", default="photo")
     parser.add_argument("--efforts", type=int, nargs="+", default=[1, 3, 5, 7, 9])
-    parser.add_argument("--side", type=int, default=256)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "effort.json")
     options = parser.parse_args()
-    pictures = [middle(path, options.side) for path in find_pictures(options.folder)]
-    codec = load_codec(options.model)
+    pictures, codec = load(options.source), load_codec(options.model)
     measure(codec, 0, pictures[:1])  # to warm up
     reference, seconds = measure(codec, 0, pictures)
     found = [Row(0, 0, seconds, 0.0)]
@@ -83,8 +109,7 @@ def main() -> None:
         "model": {"name": codec.card.name, "id": codec.id.hex()},
         "machine": asdict(machine()),
         "threads": torch.get_num_threads(),
-        "pictures": len(pictures),
-        "side": options.side,
+        "pictures": sum(len(p) if is_stack(p) else 1 for p in pictures),
         "qualities": QUALITIES,
         "rows": [asdict(row) for row in found],
     }

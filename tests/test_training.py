@@ -99,6 +99,15 @@ def test_a_resumed_run_is_the_uninterrupted_one(crops: Crops, tmp_path: Path) ->
         assert torch.equal(whole.average[name], resumed.average[name]), name
 
 
+def test_a_model_trained_before_moves_less_also_after_a_resume(crops: Crops, tmp_path: Path) -> None:
+    new = Trainer(OPTIONS, crops, TINY, tmp_path / "new.safetensors")
+    tuned = Trainer(OPTIONS, crops, TINY, tmp_path / "tuned.safetensors", start=Model(TINY))
+    assert tuned.rate() == pytest.approx(OPTIONS.fine_tuning * new.rate())
+    tuned.save()
+    resumed = Trainer(OPTIONS, crops, TINY, tmp_path / "tuned.safetensors")
+    assert resumed.rate() == pytest.approx(tuned.rate())
+
+
 def test_workers_share_one_batch(crops: Crops, tmp_path: Path) -> None:
     one, two = (
         Trainer(replace(OPTIONS, workers=workers), crops, TINY, tmp_path / f"{workers}.safetensors")

@@ -25,6 +25,7 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     pixels: int = 0
+    fine_tuning: bool = False  # the run began with a trained model
 
 
 def save_checkpoint(

@@ -38,6 +38,7 @@ class TrainOptions:
     seed: int = 0
     muon_rate: float = 0.01
     adam_rate: float = 1e-3
+    fine_tuning: float = 0.1  # of both rates, where training begins with a model
     warm_up: int = 200
     average_decay: float = 0.999
     clip: float = 1.0
@@ -66,7 +67,7 @@ class Trainer:
             self.model, self.average, state, self.progress = load_checkpoint(checkpoint)
         else:
             torch.manual_seed(options.seed)
-            self.model, self.progress = start or Model(config), Progress()
+            self.model, self.progress = start or Model(config), Progress(fine_tuning=start is not None)
             if start is None:
                 initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
             self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
@@ -87,9 +88,10 @@ class Trainer:
         return min(1.0, self.progress.seconds / (60 * self.options.minutes))
 
     def rate(self) -> float:
-        """Learning rate factor: linear warm-up, then a cosine to 2 %."""
+        """Learning rate factor: linear warm-up, then a cosine to 2 %; all of it lower for a model trained before."""
         cosine = 0.51 + 0.49 * math.cos(math.pi * self.fraction())
-        return min(1.0, (self.progress.step + 1) / self.options.warm_up) * cosine
+        factor = self.options.fine_tuning if self.progress.fine_tuning else 1.0
+        return min(1.0, (self.progress.step + 1) / self.options.warm_up) * cosine * factor
 
     def _gradients(self, pixels: Tensor, q: Tensor, worker: int) -> tuple[Terms, tuple[Tensor, ...]]:
         device = self.options.device
