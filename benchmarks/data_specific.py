@@ -9,7 +9,8 @@ pieces of this size as a stack. An array then is what it is; of other pictures t
 into pieces, and JPEG and AVIF, with which the model is compared, get the same square, uncut. Lossless coding, which
 takes the place of larger files otherwise, is switched off.
 
-Writes benchmarks/results/data_specific.json, which ``aecodec bench --matrix`` takes, and docs/data_specific.png.
+Writes benchmarks/results/data_specific.json, which ``aecodec bench --matrix`` takes, its tables beside it, and the heat
+map docs/data_specific.png.
 """
 
 from __future__ import annotations
@@ -231,10 +232,10 @@ def shown(value: float | None, unit: str = "") -> str:
     return "-" if value is None else f"{value:+.1f}{unit}"
 
 
-def print_table(head: str, columns: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> None:
-    print(f"\n| {head} | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
-    for name, values in rows:
-        print(f"| {name} | {' | '.join(values)} |")
+def table(head: str, columns: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
+    """In Markdown."""
+    lines = [f"| {head} | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    return "\n".join(lines + [f"| {name} | {' | '.join(values)} |" for name, values in rows]) + "\n"
 
 
 def main() -> None:
@@ -289,21 +290,23 @@ def main() -> None:
     options.output.write_text(json.dumps(found, indent=1) + "\n")
     draw(columns, rows, options.picture)
 
-    print_table("BD-rate against JPEG", columns, [(row.name, [shown(v, " %") for v in row.values]) for row in rows])
     named = list(zip(names, results, strict=True))
-    print_table("BD-rate against AVIF", columns, [(n, [shown(r.avif, " %") for r in row]) for n, row in named])
     heads = [f"{kind.name}, {level:.1f} dB" for kind, level in zip(kinds, levels, strict=True)]
     rates = [(n, ["-" if r.bpp is None else f"{r.bpp:.3f}" for r in row]) for n, row in named]
     rates.append(("gzip -9 (lossless)", [f"{rate:.3f}" for rate in zipped]))
-    print_table(f"bpp at the PSNR of JPEG {REFERENCE_QUALITY}", heads, rates)
-    print_table(
-        f"bytes per picture at {STACK_PSNR:g} dB",
-        [kind.name for kind in kinds if kind.size],
-        [
-            (name, ["-" if s.bytes is None else f"{s.bytes:.1f}" for s in sizes if s.codec == name])
-            for name in dict.fromkeys(size.codec for size in sizes)
-        ],
+    stacked: dict[str, list[str]] = {size.codec: [] for size in sizes}
+    for size in sizes:
+        stacked[size.codec].append("-" if size.bytes is None else f"{size.bytes:.1f}")
+    tables = (
+        table("BD-rate against JPEG", columns, [(row.name, [shown(v, " %") for v in row.values]) for row in rows]),
+        table("BD-rate against AVIF", columns, [(n, [shown(r.avif, " %") for r in row]) for n, row in named]),
+        table(f"bpp at the PSNR of JPEG {REFERENCE_QUALITY}", heads, rates),
+        table("highest PSNR", columns, [(n, [f"{r.best_psnr:.1f} dB" for r in row]) for n, row in named]),
+        table(f"bytes a picture, {STACK_PSNR:g} dB", [k.name for k in kinds if k.size], list(stacked.items())),
     )
+    text = f"# {found['title']}\n\n{NOTE}\n\n" + "\n".join(tables)
+    options.output.with_suffix(".md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def test_every_model_is_measured_on_every_set(
     assert [s["codec"] for s in found["stacks"]][-2:] == ["JPEG, a file each", "gzip -9 (lossless)"]
     with Image.open(picture) as image:
         assert image.format == "PNG"
+    assert "| tiny | " in output.with_suffix(".md").read_text()
 
 
 def test_small_models_get_the_middle_square_in_grey(data_specific: ModuleType) -> None:
