@@ -48,17 +48,14 @@ def examples() -> list[Example]:
     ]
 
 
-def jpeg_within(pixels: Pixels, size: int) -> bytes:
-    """The JPEG file of highest quality with at most ``size`` bytes, optimised and with 4:2:0."""
-    best = b""
-    for quality in range(1, 96):
+def jpeg_of_at_least(pixels: Pixels, size: int) -> bytes:
+    """The JPEG file of lowest quality that is not smaller than ``size`` bytes, optimised and with 4:2:0."""
+    for quality in range(1, 101):
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-        if len(stream.getvalue()) <= size:
-            best = stream.getvalue()
-    if not best:
-        raise SystemExit(f"crops.py: no JPEG of at most {size} bytes; give a higher --bpp")
-    return best
+        if len(stream.getvalue()) >= size:
+            break
+    return stream.getvalue()
 
 
 def main() -> None:
@@ -73,7 +70,7 @@ def main() -> None:
         pixels = example.pixels
         size = int(options.bpp * pixels.shape[0] * pixels.shape[1] / 8)
         ours = codec.encode_picture(Picture(pixels), target_bytes=size)
-        jpeg = jpeg_within(pixels, len(ours))
+        jpeg = jpeg_of_at_least(pixels, len(ours))
         shown = (
             ("original", pixels, None),
             ("JPEG", np.asarray(Image.open(io.BytesIO(jpeg))), jpeg),
