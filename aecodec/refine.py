@@ -96,6 +96,7 @@ class Refiner:
         spread(work, list(tiles(*y.shape[1:3])))
         return result
 
+    @torch.inference_mode(False)
     @torch.enable_grad()
     def _refine(self, y: Floats, tile: Tile, task: Task) -> Floats:
         """The latents of one tile; those around it stay as they are."""

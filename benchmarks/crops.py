@@ -1,4 +1,4 @@
-"""Crops of pictures restored from JPEG and from aecodec files of equal size: docs/crops.png.
+"""Crops of pictures restored from aecodec files, and from JPEG files of at least their size: docs/crops.png.
 
     python benchmarks/crops.py [--bpp 0.35] [--model photo] [-o docs/crops.png]
 

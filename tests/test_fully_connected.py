@@ -111,6 +111,13 @@ def test_a_stack_of_small_pictures(codec: Codec, path: Path, digits: Pixels) -> 
     assert len(data) < 0.7 * len(zlib.compress(held.tobytes(), 9))
 
 
+def test_effort_makes_stacks_better(codec: Codec, path: Path, digits: Pixels) -> None:
+    held = digits[1500:1600]
+    plain, refined = (encode_stack(held, 80, codec, effort=effort) for effort in (0, 5))
+    assert len(refined) < 1.01 * len(plain)
+    assert psnr(held, decode_stack(refined, models=(path,))) > psnr(held, decode_stack(plain, models=(path,))) + 0.2
+
+
 def test_any_size_of_picture(codec: Codec) -> None:
     camera = skimage.data.camera()
     for height, width in ((1, 1), (5, 9), (8, 8), (70, 33)):

@@ -60,6 +60,11 @@ def test_the_same_effort_gives_the_same_file(tiny: Codec, picture: Pixels) -> No
     assert tiny.encode(picture, 60, effort=1) == tiny.encode(picture, 60, effort=1)
 
 
+def test_effort_within_inference_mode(tiny: Codec, picture: Pixels) -> None:
+    with torch.inference_mode():
+        assert tiny.encode(picture, 60, effort=1) == tiny.encode(picture, 60, effort=1)
+
+
 def test_target_sizes_are_kept(photo: Codec, picture: Pixels) -> None:
     assert len(photo.encode_picture(Picture(picture), target_bytes=3000, effort=2)) <= 3000
 
