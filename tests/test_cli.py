@@ -262,10 +262,10 @@ def test_too_little_memory_is_a_failure_of_one_file(here: Path, monkeypatch: pyt
     save(here / "b.png", GREY)
     encode = Codec.encode_picture
 
-    def fail(self: Codec, picture: Any, *options: Any) -> bytes:
+    def fail(self: Codec, picture: Any, *arguments: Any, **options: Any) -> bytes:
         if picture.channels == 3:
             raise MemoryError
-        return encode(self, picture, *options)
+        return encode(self, picture, *arguments, **options)
 
     monkeypatch.setattr(Codec, "encode_picture", fail)
     assert "aecodec: a.png: not enough memory\n" in compress("a.png", "b.png", code=1).stderr
