@@ -28,7 +28,7 @@ from aecodec.weights import Arrays
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-EFFORTS = (0, 1, 2, 20, 25, 35, 50, 70, 95, 120)  # steps of effort 0..9
+EFFORTS = (0, 1, 2, 20, 25, 30, 35, 45, 60, 80)  # steps of effort 0..9
 EPSILON = 20.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
 HALO = 2  # latents around a tile that the synthesis sees
 GREY_LEVELS = 255 / 4  # in a unit of the networks
@@ -55,7 +55,7 @@ def steps_of(effort: int) -> int:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What suits a number of steps, found by trial: few leave no time for noise."""
+    """What suits a number of steps, found by trial: few leave no time for noise, and have to be large."""
 
     steps: int
     rate: float  # of Adam
@@ -66,8 +66,8 @@ class Schedule:
     @staticmethod
     def of(steps: int) -> Schedule:
         """The schedule of so many steps."""
-        rate, first = (0.2, 0.3) if steps <= 2 else (0.14, 0.5)
-        return Schedule(steps, rate, first, max(0.07, 0.3 * steps**-0.35), min(1.0, steps / 30))
+        rate = 0.2 if steps <= 2 else 0.14 if steps <= 40 else 0.06
+        return Schedule(steps, rate, 0.3 if steps <= 2 else 0.5, max(0.07, 0.3 * steps**-0.35), min(1.0, steps / 30))
 
     def at(self, step: int) -> tuple[float, float]:
         """Rate and temperature of a step."""
