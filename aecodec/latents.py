@@ -108,6 +108,21 @@ class Tile:
     width: int
 
     @property
+    def rows(self) -> slice:
+        """Of the grid."""
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def columns(self) -> slice:
+        """Of the grid."""
+        return slice(self.left, self.left + self.width)
+
+    def of_hyper(self, grid: Floats, stride: int) -> Floats:
+        """The hyper latents of this window, of all of them (n, rows, columns, channels), as a view."""
+        rows, columns = (slice(side.start // stride, -(-side.stop // stride)) for side in (self.rows, self.columns))
+        return grid[:, rows, columns]
+
+    @property
     def odd(self) -> npt.NDArray[np.bool_]:
         """(h, w, 1): where row + column is odd."""
         rows, columns = np.arange(self.height)[:, None, None], np.arange(self.width)[None, :, None]
@@ -115,7 +130,7 @@ class Tile:
 
     def of(self, grid: Floats) -> Floats:
         """This window of grids (n, rows, columns, channels), as a view."""
-        return grid[:, self.top : self.top + self.height, self.left : self.left + self.width]
+        return grid[:, self.rows, self.columns]
 
     def pick(self, x: exact.Array, first: bool) -> exact.Array:
         """One half (n, h, w, M / 2) of the checkerboard of ``x`` (n, h, w, M)."""
@@ -137,19 +152,15 @@ def tiles(height: int, width: int) -> Iterator[Tile]:
 def code(prior: Prior, side: Side, count: int, height: int, width: int) -> Floats:
     """Write or read the latents of ``count`` grids; what the decoder knows of them, (count, height, width, M)."""
     z = side.hyper(count, -(-height // prior.hyper_stride), -(-width // prior.hyper_stride))
-    z = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT)
+    seen = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT).astype(np.float32)
     result = np.empty((count, height, width, prior.channels), np.float32)
     for tile in tiles(height, width):
-        tile.of(result)[:] = _code_tile(prior, side, z, tile)
+        tile.of(result)[:] = _code_tile(prior, side, seen, tile)
     return result
 
 
-def _code_tile(prior: Prior, side: Side, z: Symbols, tile: Tile) -> Floats:
-    rows, columns = (
-        slice(start // prior.hyper_stride, -(-(start + size) // prior.hyper_stride))
-        for start, size in ((tile.top, tile.height), (tile.left, tile.width))
-    )
-    parameters = exact.run(prior.hyper_synthesis, z[:, rows, columns].astype(np.float32))
+def _code_tile(prior: Prior, side: Side, z: Floats, tile: Tile) -> Floats:
+    parameters = exact.run(prior.hyper_synthesis, tile.of_hyper(z, prior.hyper_stride))
     parameters = parameters[:, : tile.height, : tile.width]
     first = _code_half(side, tile, True, _of_half(tile, True, parameters))
 

@@ -52,6 +52,17 @@ def checkerboard(channels: int, height: int, width: int) -> Tensor:
     return (rows + columns + phase) % 2 == 0
 
 
+def corrected(context: nn.Module, first: Tensor, known: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and scale parameters, (N, M, h, w) each, with those of the second half of the checkerboard corrected.
+
+    ``first`` (N, 2M, h, w) comes from the hyper synthesis; ``known`` (N, M, h, w) are latents, of which only those in
+    the ``mask`` of the first half are looked at.
+    """
+    second = first + context(torch.cat([first, known * mask], 1))
+    mean, scale = (torch.where(mask, a, b) for a, b in zip(first.chunk(2, 1), second.chunk(2, 1), strict=True))
+    return mean, scale
+
+
 class Gains(nn.Module):
     """Per-channel factors on the latents, log-linear in the quality between three learned knots."""
 

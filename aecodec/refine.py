@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from aecodec.config import INDEX_UNIT, SharedConfig
 from aecodec.float_prior import fill_prior
 from aecodec.latents import HYPER_LIMIT, Tile, tiles
-from aecodec.networks import Networks, checkerboard, to_network
+from aecodec.networks import Networks, checkerboard, corrected, to_network
 from aecodec.rate import gaussian_bits, lagrangian
 from aecodec.threads import spread
+from aecodec.transform import grown, scaled, within
 from aecodec.weights import Arrays
 
 Pixels = npt.NDArray[np.uint8]
@@ -103,29 +104,28 @@ class Refiner:
         stride = self._config.stride
         gain, inverse = (torch.from_numpy(factor)[:, None, None] for factor in (task.gain, task.inverse))
         weight = float(lagrangian(self._config, torch.tensor(task.quality))) / self._config.colours * GREY_LEVELS**2
-        rows, columns = (slice(start, start + size) for start, size in _extents(tile))
-        pixels = task.pixels[:, _times(rows, stride), _times(columns, stride)]
+        pixels = task.pixels[:, scaled(tile.rows, stride), scaled(tile.columns, stride)]
         target = to_network(torch.from_numpy(np.require(pixels, requirements=("C", "W"))))
-        seen_rows, seen_columns = (slice(max(0, side.start - HALO), side.stop + HALO) for side in (rows, columns))
+        seen_rows, seen_columns = grown(tile.rows, HALO, y.shape[1]), grown(tile.columns, HALO, y.shape[2])
         seen = _channels_first(y[:, seen_rows, seen_columns]) * gain * inverse
-        inner = [slice(s.start - t.start, s.stop - t.start) for s, t in ((rows, seen_rows), (columns, seen_columns))]
+        inner = within(tile.rows, seen_rows), within(tile.columns, seen_columns)
         top, left = (part.start * stride for part in inner)
 
-        first = self._hyper_synthesis(_channels_first(self._hyper_latents(task, tile)))
+        z = np.clip(np.rint(task.hyper_latents), -HYPER_LIMIT, HYPER_LIMIT)
+        first = self._hyper_synthesis(_channels_first(tile.of_hyper(z, self._config.hyper_stride)))
         first = first[:, :, : tile.height, : tile.width]
         mask = checkerboard(y.shape[3], tile.height, tile.width)
-        scaled = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
-        optimizer = torch.optim.Adam([scaled], eps=EPSILON)
+        latents = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
+        optimizer = torch.optim.Adam([latents], eps=EPSILON)
         schedule = Schedule.of(task.steps)
         noise = Noise(schedule.noise)
         for step in range(task.steps):
             optimizer.param_groups[0]["lr"], softness = schedule.at(step)
 
             mean, scale = first.chunk(2, 1)
-            known = (mean + draw(scaled - mean, scale, softness, noise)) * mask
-            mean_2, scale_2 = (first + self._context(torch.cat([first, known], 1))).chunk(2, 1)
-            mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
-            symbols = draw(scaled - mean, scale, softness, noise)
+            known = mean + draw(latents - mean, scale, softness, noise)
+            mean, scale = corrected(self._context, first, known, mask)
+            symbols = draw(latents - mean, scale, softness, noise)
             bits = (gaussian_bits(symbols, scale) * is_coded(scale)).sum()
             field = seen.clone()
             field[:, :, *inner] = (symbols + mean) * inverse
@@ -134,13 +134,7 @@ class Refiner:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return (scaled.detach() / gain).permute(0, 2, 3, 1).numpy()
-
-    def _hyper_latents(self, task: Task, tile: Tile) -> Floats:
-        """Those of a tile, rounded."""
-        stride = self._config.hyper_stride
-        rows, columns = (slice(start // stride, -(-(start + size) // stride)) for start, size in _extents(tile))
-        return np.clip(np.rint(task.hyper_latents[:, rows, columns]), -HYPER_LIMIT, HYPER_LIMIT)
+        return (latents.detach() / gain).permute(0, 2, 3, 1).numpy()
 
 
 def is_coded(scale: Tensor) -> Tensor:
@@ -168,14 +162,6 @@ def draw(deviation: Tensor, scale: Tensor, temperature: float, noise: Noise) -> 
     part = (deviation - below).clamp(1e-4, 1 - 1e-4)
     odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
     return (below + torch.sigmoid(odds + noise(odds.shape))) * is_coded(scale)
-
-
-def _extents(tile: Tile) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (tile.top, tile.height), (tile.left, tile.width)
-
-
-def _times(part: slice, factor: int) -> slice:
-    return slice(part.start * factor, part.stop * factor)
 
 
 def _channels_first(x: Floats) -> Tensor:

@@ -42,14 +42,16 @@ class Window:
     @property
     def inner(self) -> tuple[slice, slice]:
         """The window within what is seen."""
-        return _within(self.rows, self.seen_rows), _within(self.columns, self.seen_columns)
+        return within(self.rows, self.seen_rows), within(self.columns, self.seen_columns)
 
 
-def _within(part: slice, whole: slice) -> slice:
+def within(part: slice, whole: slice) -> slice:
+    """Where ``part`` lies in what is cut out by ``whole``."""
     return slice(part.start - whole.start, part.stop - whole.start)
 
 
-def _scaled(part: slice, factor: int) -> slice:
+def scaled(part: slice, factor: int) -> slice:
+    """From latents to pixels."""
     return slice(part.start * factor, part.stop * factor)
 
 
@@ -59,10 +61,11 @@ def windows(height: int, width: int, halo: int) -> Iterator[Window]:
     tall = height > width  # what is cut in two at least is the longer side
     for rows in spans(height, WINDOW, least=8 if tall else height + 1):
         for columns in spans(width, WINDOW, least=width + 1 if tall else 8):
-            yield Window(rows, columns, _grown(rows, halo, height), _grown(columns, halo, width))
+            yield Window(rows, columns, grown(rows, halo, height), grown(columns, halo, width))
 
 
-def _grown(part: slice, halo: int, size: int) -> slice:
+def grown(part: slice, halo: int, size: int) -> slice:
+    """``part`` of ``size`` and its surroundings."""
     return slice(max(0, part.start - halo), min(size, part.stop + halo))
 
 
@@ -93,7 +96,7 @@ class Transform:
         @torch.inference_mode()
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
-            seen = _extended(pixels[part], _scaled(w.seen_rows, stride), _scaled(w.seen_columns, stride))
+            seen = _extended(pixels[part], scaled(w.seen_rows, stride), scaled(w.seen_columns, stride))
             y = self._analysis(to_network(torch.from_numpy(seen))).permute(0, 2, 3, 1).numpy()
             result[part, w.rows, w.columns] = y[:, *w.inner]
 
@@ -110,9 +113,9 @@ class Transform:
             part, w = job
             seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
             x = self.synthesis(seen.permute(0, 3, 1, 2))
-            rows, columns = (_scaled(side, stride) for side in w.inner)
+            rows, columns = (scaled(side, stride) for side in w.inner)
             pixels = from_network(x[:, :, rows, columns]).numpy()
-            target = result[part, _scaled(w.rows, stride), _scaled(w.columns, stride)]
+            target = result[part, scaled(w.rows, stride), scaled(w.columns, stride)]
             target[:] = pixels[:, : target.shape[1], : target.shape[2]]
 
         spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))

@@ -18,7 +18,7 @@ import torch
 
 from aecodec.container import parse
 from aecodec.images import read
-from aecodec.networks import Model, checkerboard, to_network
+from aecodec.networks import Model, checkerboard, corrected, to_network
 from aecodec.rate import gaussian_bits
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
@@ -37,10 +37,8 @@ def float_bits(model: Model, pixels: torch.Tensor, q: float) -> float:
     bits = -torch.log2(model.hyper_prior.probability(z).clamp(min=1e-9)).sum()
     first = model.hyper_synthesis(z)
     mask = checkerboard(*y.shape[1:])
-    mean, scale = first.chunk(2, 1)
-    known = ((y - mean).round() + mean) * mask
-    mean_2, scale_2 = (first + model.context(torch.cat([first, known], 1))).chunk(2, 1)
-    mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
+    mean = first.chunk(2, 1)[0]
+    mean, scale = corrected(model.context, first, (y - mean).round() + mean, mask)
     return float(bits + gaussian_bits((y - mean).round(), scale).sum())
 
 

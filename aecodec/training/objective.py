@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.networks import Model, checkerboard, to_network
+from aecodec.networks import Model, checkerboard, corrected, to_network
 from aecodec.rate import at_least, gaussian_bits, lagrangian
 
 
@@ -97,11 +97,8 @@ def rate_distortion(
     z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z)), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
     mask = checkerboard(*y.shape[1:]).to(y.device)
-    mean, scale = first.chunk(2, 1)
-    y_first = (straight_through_round(y - mean) + mean) * mask
-    second = first + model.context(torch.cat([first, y_first], 1))
-    mean_2, scale_2 = second.chunk(2, 1)
-    mean, scale = torch.where(mask, mean, mean_2), torch.where(mask, scale, scale_2)
+    mean = first.chunk(2, 1)[0]
+    mean, scale = corrected(model.context, first, straight_through_round(y - mean) + mean, mask)
     y_bits = gaussian_bits(y + noise(y) - mean, scale)
     y_hat = straight_through_round(y - mean) + mean
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))
