@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from aecodec.config import MAX_WEIGHTS_BYTES
 from aecodec.container import HEADER_BYTES
 from aecodec.errors import AecError, ChecksumError, FormatError, ImageError, LimitError, ModelError, TruncatedError
 
@@ -25,7 +26,6 @@ SUFFIX = ".zip"
 PICTURE_SUFFIX = ".aec"
 START = b"PK\x03\x04"
 MODE = 0o644  # of files that other programs unpack
-MAX_WEIGHTS_BYTES = 200_000_000  # as aecodec/weights.py has it; it would import NumPy
 PLAUSIBLE_RATIO = 100  # of deflating what is compressed already: an alpha channel of one value may reach that,
 ALWAYS_PLAUSIBLE = 2**26  # and more, but is small then
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec import images, latents, weights
+from aecodec.bisection import last_that_fits
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
@@ -194,20 +195,12 @@ class Codec:
 
     def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
-
-        def size(contents: Contents) -> int:
-            return len(pack(contents))
-
         low, high = (int(100 * end) for end in QUALITY_RANGE)
-        best = self._encode_latents(y, low / 100, frame)
-        while low < high and size(best) <= target_bytes:
-            middle = (low + high + 1) // 2
-            tried = self._encode_latents(y, middle / 100, frame)
-            if size(tried) <= target_bytes:
-                low, best = middle, tried
-            else:
-                high = middle - 1
-        return best
+        return last_that_fits(
+            *(low, high),
+            lambda quality_field: self._encode_latents(y, quality_field / 100, frame),
+            lambda contents: len(pack(contents)) <= target_bytes,
+        )
 
 
 def hundredths(quality: float) -> int:

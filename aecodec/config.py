@@ -19,6 +19,8 @@ INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs ha
 
 GAIN_KNOTS = 3
 
+MAX_WEIGHTS_BYTES = 200_000_000  # of a file
+
 
 @dataclass(frozen=True)
 class SharedConfig:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from aecodec.config import SharedConfig, config_fields, config_of
+from aecodec.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fields, config_of
 from aecodec.errors import ModelError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -33,7 +33,6 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 VERSION = 1
 ID_BYTES = 8
 ENVIRONMENT = "AECODEC_MODELS"
-MAX_FILE_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,8 @@ def describe(path: Path) -> Card:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: larger than any weights file ({MAX_FILE_BYTES} bytes)")
+        if path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise ModelError(f"{path}: larger than any weights file ({MAX_WEIGHTS_BYTES} bytes)")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error

@@ -8,7 +8,6 @@ The pictures are scikit-image's, which no model of the package was trained on.
 from __future__ import annotations
 
 import argparse
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +15,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import numpy as np
-import numpy.typing as npt
 import skimage.data
-from PIL import Image
 
 from aecodec import Picture, load_codec
-from aecodec.evaluation.metrics import psnr
+from aecodec.evaluation.crops import at_least
+from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.evaluation.rivals import REFERENCE
 
-Pixels = npt.NDArray[np.uint8]
 SIDE = 176
 
 
@@ -48,16 +45,6 @@ def examples() -> list[Example]:
     ]
 
 
-def jpeg_of_at_least(pixels: Pixels, size: int) -> bytes:
-    """The JPEG file of lowest quality that is not smaller than ``size`` bytes, optimised and with 4:2:0."""
-    for quality in range(1, 101):
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-        if len(stream.getvalue()) >= size:
-            break
-    return stream.getvalue()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Crops at equal bytes.")
     parser.add_argument("--bpp", type=float, default=0.35, help="of the aecodec files, at most")
@@ -70,10 +57,10 @@ def main() -> None:
         pixels = example.pixels
         size = int(options.bpp * pixels.shape[0] * pixels.shape[1] / 8)
         ours = codec.encode_picture(Picture(pixels), target_bytes=size)
-        jpeg = jpeg_of_at_least(pixels, len(ours))
+        _, jpeg = at_least(REFERENCE, pixels, len(ours))
         shown = (
             ("original", pixels, None),
-            ("JPEG", np.asarray(Image.open(io.BytesIO(jpeg))), jpeg),
+            ("JPEG", REFERENCE.decode(jpeg), jpeg),
             ("aecodec", codec.decode(ours), ours),
         )
         for ax, (name, restored, data) in zip(axes, shown, strict=True):

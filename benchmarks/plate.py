@@ -24,6 +24,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from aecodec.arrays import read_array
+from aecodec.bisection import last_that_fits
 from aecodec.evaluation.metrics import Pixels, psnr
 from aecodec.training.sheet import to_sheet
 
@@ -43,16 +44,9 @@ class Row:
 def largest_within(model: Model, pixels: Pixels, size: int) -> bytes:
     """The file of highest quality with at most ``size`` bytes; that of quality 1 where there is none."""
     rival = model.rival()
-    low, high = 1, 100
-    best = rival.encode(pixels, low)
-    while low < high:
-        middle = (low + high + 1) // 2
-        data = rival.encode(pixels, middle)
-        if len(data) <= size:
-            low, best = middle, data
-        else:
-            high = middle - 1
-    return best
+    return last_that_fits(
+        *rival.quality_range, lambda quality: rival.encode(pixels, quality), lambda data: len(data) <= size
+    )
 
 
 def square(pixels: Pixels) -> Pixels:
