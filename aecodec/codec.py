@@ -21,6 +21,7 @@ from aecodec.bisection import last_that_fits
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
+from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane
 from aecodec.refine import Refiner, Task, steps_of
 from aecodec.transform import Floats, Transform
 
@@ -225,25 +226,25 @@ def _as_grey(pixels: Pixels) -> Pixels:
 def _frame(picture: Picture) -> Contents:
     """What a file of this picture holds beside its pixels."""
     header = Header(picture.width, picture.height, picture.channels, Coding.LATENTS)
-    alpha = None if picture.alpha is None else images.encode_plane(picture.alpha)
+    alpha = None if picture.alpha is None else encode_plane(picture.alpha)
     return Contents(header, b"", alpha=alpha, icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
 
 
 def _picture(contents: Contents, pixels: Pixels) -> Picture:
     """The inverse of :func:`_frame`."""
     height, width = pixels.shape[:2]
-    alpha = None if contents.alpha is None else images.decode_plane(contents.alpha, width, height)
+    alpha = None if contents.alpha is None else decode_plane(contents.alpha, width, height)
     return Picture(pixels, alpha, contents.icc, contents.exif, contents.xmp)
 
 
 def _encode_lossless(picture: Picture, frame: Contents) -> Contents:
     header = replace(frame.header, coding=Coding.LOSSLESS)
-    return replace(frame, header=header, payload=images.encode_lossless(picture.pixels))
+    return replace(frame, header=header, payload=encode_lossless(picture.pixels))
 
 
 def _decode_lossless(contents: Contents) -> Picture:
     header = contents.header
-    pixels = images.decode_lossless(contents.payload, header.width, header.height, header.channels)
+    pixels = decode_lossless(contents.payload, header.width, header.height, header.channels)
     return _picture(contents, pixels)
 
 

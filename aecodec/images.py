@@ -17,19 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile, PngInfo
-from PIL.WebPImagePlugin import WebPImageFile
 
 from aecodec.container import MAGIC, MAX_PIXELS, check_pixels
-from aecodec.errors import AecError, FormatError, ImageError, OutputError
+from aecodec.errors import AecError, ImageError, OutputError
 
 Pixels = npt.NDArray[np.uint8]
 
-WEBP_MAX_SIDE = 16383
-WEBP_MAX_PIXELS = 2**25  # its lossless coder takes about 30 bytes of memory per pixel
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_OF_PNG = "XML:com.adobe.xmp"
 _XMP_OF_TIFF = 700
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Opening these would run another program or needs one: they are drawings, films and tables rather than pictures. The
 # first one is ours, where aecodec.pillow was imported.
@@ -193,36 +189,6 @@ def write(picture: Picture, stream: BinaryIO, format: str) -> None:
         stream.write(written.getvalue())
     except OSError as error:
         raise OutputError(f"cannot write ({error.strerror or error})") from error
-
-
-def encode_plane(plane: Pixels) -> bytes:
-    """A plane (H, W) as a PNG file."""
-    return _save(plane, "PNG", optimize=True)
-
-
-def decode_plane(data: bytes, width: int, height: int) -> Pixels:
-    """The inverse of :func:`encode_plane`. Raises FormatError where it is not a grey PNG of this size."""
-    if not data.startswith(_PNG_SIGNATURE):
-        raise FormatError("stored alpha is no PNG")
-    return _restore(data, width, height, "L")
-
-
-def encode_lossless(pixels: Pixels) -> bytes:
-    """Pixels (H, W) or (H, W, 3) as a complete PNG or lossless WebP file, the smaller of the two.
-
-    Pictures that are too large for WebP, or would take too much memory, become PNG.
-    """
-    coded = _save(pixels, "PNG", optimize=True)
-    height, width = pixels.shape[:2]
-    if max(height, width) > WEBP_MAX_SIDE or height * width > WEBP_MAX_PIXELS:
-        return coded
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    return min(coded, _save(colour, "WEBP", lossless=True, quality=80, method=4, exact=True), key=len)
-
-
-def decode_lossless(data: bytes, width: int, height: int, channels: int) -> Pixels:
-    """The inverse of :func:`encode_lossless`. Raises FormatError where it is not such a file of this size."""
-    return _restore(data, width, height, "L" if channels == 1 else "RGB")
 
 
 def format_of(suffix: str) -> str:
@@ -418,36 +384,3 @@ def _differs(data: bytes, picture: Picture) -> bool:
     except Exception:
         return False
     return not np.array_equal(np.asarray(back), np.asarray(to_pillow(picture).convert("RGBA")))
-
-
-def _save(pixels: Pixels, format: str, **options: int) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format, **options)
-    return stream.getvalue()
-
-
-def _restore(data: bytes, width: int, height: int, mode: str) -> Pixels:
-    """Decode a PNG or lossless WebP file, whose size is read from its first bytes before anything is allocated."""
-    stored = _stored_size(data)
-    if stored != (width, height):
-        raise FormatError(f"stored picture of {stored[0]} x {stored[1]}, the header says {width} x {height}")
-    try:
-        with (PngImageFile if data.startswith(_PNG_SIGNATURE) else WebPImageFile)(io.BytesIO(data)) as image:
-            if image.mode != mode and not (isinstance(image, WebPImageFile) and image.mode == "RGB"):
-                raise FormatError(f"stored picture of mode {image.mode}, the header says {mode}")
-            array = np.array(image, np.uint8)
-    except (AecError, MemoryError):
-        raise
-    except Exception as error:  # damage makes Pillow's readers fail in every way there is
-        raise FormatError(f"stored picture does not decode ({error or type(error).__name__})") from error
-    return array if array.ndim == 2 or mode == "RGB" else np.ascontiguousarray(array[:, :, 0])
-
-
-def _stored_size(data: bytes) -> tuple[int, int]:
-    """(width, height) of an 8-bit PNG or a lossless WebP file."""
-    if data.startswith(_PNG_SIGNATURE) and data[12:16] == b"IHDR" and data[24:25] == b"\x08":
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if data.startswith(b"RIFF") and data[8:16] == b"WEBPVP8L" and data[20:21] == b"/" and len(data) > 24:
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    raise FormatError("stored picture is neither a PNG of 8 bits nor a lossless WebP")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from aecodec import images
 from aecodec.codec import (
     DEFAULT_MODEL,
     DEFAULT_QUALITY,
@@ -30,6 +29,7 @@ from aecodec.codec import (
 )
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
+from aecodec.lossless import decode_lossless, encode_lossless
 from aecodec.refine import steps_of
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
@@ -78,7 +78,7 @@ def encode_stack(
     column = pictures.reshape(count * height, *pictures.shape[2:])
     if fallback and lossless_may_be_smaller(column, len(payload) + len(escapes)):
         plain = replace(header, coding=Coding.LOSSLESS, quality=0, model_id=b"", symbols_crc=0)
-        lossless = Contents(plain, images.encode_lossless(column))
+        lossless = Contents(plain, encode_lossless(column))
         if len(pack(lossless)) <= len(pack(coded)):
             coded = lossless
     return pack(coded)
@@ -100,7 +100,7 @@ def decode_stack(
         raise ImageError(f"no picture {picture} in a stack of {header.count}, counted from 0")
     if header.coding == Coding.LOSSLESS:
         rows = header.height * header.count
-        column = images.decode_lossless(contents.payload, header.width, rows, header.channels)
+        column = decode_lossless(contents.payload, header.width, rows, header.channels)
         pictures = column.reshape(header.count, header.height, *column.shape[1:])
         return np.asarray(pictures if picture is None else pictures[picture])
     chunks = list(_parse_index(contents))

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +13,9 @@ import skimage.data
 from aecodec.codec import Codec, load_codec
 
 TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+pytest.register_assert_rewrite("tests.archives", "tests.commands")
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +34,17 @@ def photo() -> Codec:
 def picture() -> npt.NDArray[np.uint8]:
     """A photograph, (192, 256, 3)."""
     return np.ascontiguousarray(skimage.data.chelsea()[40:232, 100:356])
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a script of ``benchmarks/`` by its name."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module

@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from aecodec import embedding, weights
-from aecodec.archive import check_name
-from aecodec.cli import main
 from aecodec.codec import Codec
 from aecodec.embedding import Extent, Payment, Point
-from aecodec.errors import FormatError, OutputError
+from aecodec.errors import OutputError
 from aecodec.files import new_file
+from tests.archives import cli, compress, entries, folder, it_pays, write
+from tests.commands import COLOUR, GREY, listing, load, save
 from tests.conftest import TINY
-from tests.test_cli import COLOUR, GREY, here, listing, load, save
 
-__all__ = ["here"]  # a fixture
+__all__ = ["folder", "it_pays"]  # fixtures
 
 PHOTO = next((Path(weights.__file__).parent.parent / "weights").glob("photo-*.safetensors"))
-
-
-def cli(*arguments: object, code: int = 0) -> Result:
-    """Run a command where only the package's own models are installed; never a traceback."""
-    result = CliRunner(env={"AECODEC_MODELS": ""}).invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert "Traceback" not in result.stderr
-    return result
-
-
-def compress(*arguments: object, code: int = 0) -> Result:
-    return cli("compress", "in", "-r", "-o", "cells.zip", "--model", "mine.safetensors", *arguments, code=code)
-
-
-@pytest.fixture
-def folder(here: Path) -> Path:
-    """``in``, with two pictures, and ``mine.safetensors``."""
-    save(here / "in" / "one.png")
-    save(here / "in" / "deep" / "er" / "two.png", GREY)
-    shutil.copy(TINY, here / "mine.safetensors")
-    return here
-
-
-@pytest.fixture
-def it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights are embedded without a measurement."""
-    monkeypatch.setattr(embedding, "payment", lambda *_: None)
-
-
-def entries(path: Path) -> dict[str, bytes]:
-    with ZipFile(path) as file:
-        assert file.testzip() is None
-        return {name: file.read(name) for name in file.namelist()}
-
-
-def write(path: Path, contents: Mapping[str, bytes], method: int = ZIP_STORED) -> None:
-    with ZipFile(path, "w", method) as file:
-        for name, data in contents.items():
-            file.writestr(ZipInfo(name), data, method)
 
 
 # --- there and back ---
@@ -361,150 +316,3 @@ def test_new_files(here: Path) -> None:
     with pytest.raises(OutputError, match="x: exists already"), new_file(here / "x", overwrite=False):
         (here / "x").write_bytes(b"dear")
     assert listing(here) == {"x"}
-
-
-# --- archives that cannot be trusted ---
-
-
-@pytest.mark.parametrize(
-    "name", ["../x.aec", "/x.aec", "a/../../x.aec", "..\\x.aec", "C:\\x.aec", "C:x.aec", "\\\\host\\x.aec", "\\x.aec"]
-)
-def test_entries_outside_of_the_folder_are_refused(folder: Path, tiny: Codec, name: str) -> None:
-    data = tiny.encode(GREY)
-    write(folder / "slip.zip", {"fine.aec": data, name: data})
-    before = listing(folder)
-    for command in ("info", "test", "decompress"):
-        said = cli(command, "slip.zip", code=1).stderr
-        assert said.startswith("aecodec: slip.zip: the entry ") and "has no safe place below a folder" in said
-    assert listing(folder) == before
-
-
-def test_names_that_are_not_text_are_refused_when_written(folder: Path) -> None:
-    with pytest.raises(FormatError, match="not text"):
-        check_name("\udcff.aec")
-    with pytest.raises(FormatError, match="no safe place"):
-        check_name("a\0.aec")
-
-
-def patched(data: bytes, edit: Callable[[bytearray, int, int], None]) -> bytes:
-    """An archive of one entry with its local header (the first number) and its central one changed."""
-    changed = bytearray(data)
-    edit(changed, data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02"))
-    return bytes(changed)
-
-
-def encrypted(data: bytearray, local: int, central: int) -> None:
-    data[local + 6] |= 1
-    data[central + 8] |= 1
-
-
-def two_sizes(data: bytearray, local: int, central: int) -> None:
-    data[central + 24 : central + 28] = struct.pack("<I", 10**9)
-
-
-def overlapping(data: bytearray, local: int, central: int) -> None:
-    data[central + 20 : central + 28] = struct.pack("<II", 10**6, 10**6)
-
-
-@pytest.mark.parametrize(
-    ("edit", "said"),
-    [
-        (encrypted, "one.aec: encrypted"),
-        (two_sizes, "one.aec: stored, but of two sizes"),
-        (overlapping, "the entries claim more bytes than the archive has"),
-    ],
-)
-def test_tables_of_contents_that_lie(
-    folder: Path, tiny: Codec, edit: Callable[[bytearray, int, int], None], said: str
-) -> None:
-    write(folder / "x.zip", {"one.aec": tiny.encode(GREY)})
-    (folder / "x.zip").write_bytes(patched((folder / "x.zip").read_bytes(), edit))
-    for command in ("info", "test", "decompress"):
-        assert cli(command, "x.zip", code=1).stderr.startswith(f"aecodec: x.zip: {said}")
-    assert not (folder / "x").exists()
-
-
-def test_bombs(folder: Path, tiny: Codec) -> None:
-    write(folder / "x.zip", {"one.aec": bytes(70_000_000)}, ZIP_DEFLATED)
-    assert "that claim to become 70000000" in cli("decompress", "x.zip", code=1).stderr
-    write(folder / "x.zip", {"one.aec": tiny.encode(GREY)}, ZIP_BZIP2)
-    assert "compressed with method 12" in cli("decompress", "x.zip", code=1).stderr
-    write(folder / "y.zip", {"one.aec": tiny.encode(GREY)})
-    said = cli("decompress", "y.zip", "--max-pixels", 5000, "--model", "mine.safetensors", code=1).stderr
-    assert said.startswith("aecodec: y.zip/one.aec: a picture of 90 x 60")
-    assert "y.zip/one.aec: a picture of 90 x 60" in cli("test", "y.zip", "--max-pixels", 5000, code=1).stderr
-
-
-def test_files_that_are_no_archives(folder: Path) -> None:
-    compress()
-    data = (folder / "cells.zip").read_bytes()
-    write(folder / "none.zip", {"notes.txt": b"no pictures"})
-    (folder / "a.zip").write_bytes(b"nonsense")
-    (folder / "b.zip").write_bytes(b"")
-    (folder / "c.zip").write_bytes(data[:-40])
-    twice = io.BytesIO()
-    with ZipFile(twice, "w") as file, pytest.warns(UserWarning, match="Duplicate"):
-        file.writestr("x.aec", b"")
-        file.writestr("x.aec", b"")
-    (folder / "d.zip").write_bytes(twice.getvalue())
-    for name, said in (
-        ("none", "a ZIP archive without .aec files"),
-        ("a", "not a ZIP archive"),
-        ("b", "the file is empty"),
-        ("c", "the archive is truncated: its table of contents, at the end, is missing"),
-        ("d", "two entries are called 'x.aec'"),
-    ):
-        for command in ("info", "test", "decompress"):
-            assert cli(command, f"{name}.zip", code=1).stderr == f"aecodec: {name}.zip: {said}\n"
-        assert not (folder / name).exists()
-    assert "missing.zip: cannot read" in cli("decompress", "missing.zip", code=1).stderr
-
-
-@pytest.mark.usefixtures("it_pays")
-def test_damage_costs_one_picture(folder: Path) -> None:
-    compress("--embed-model")
-    data = bytearray((folder / "cells.zip").read_bytes())
-    data[data.index(b"one.aec") + 100] ^= 1
-    (folder / "cells.zip").write_bytes(data)
-    result = cli("test", "cells.zip", code=1)
-    assert result.stderr.startswith("aecodec: cells.zip/one.aec: damaged in the archive (Bad CRC-32")
-    assert result.stderr.count("\n") == 1 and result.stdout == ""
-    assert "1 of 2 files failed" in cli("decompress", "cells.zip", "-o", "out", code=1).stderr
-    assert listing(folder / "out") == {"deep/er/two.png"}
-
-
-@pytest.mark.usefixtures("it_pays")
-def test_weights_that_were_tampered_with(folder: Path, tiny: Codec) -> None:
-    compress("--embed-model")
-    stored = entries(folder / "cells.zip")
-    name = f"models/tiny-{tiny.id.hex()}.safetensors"
-    changed = bytearray(stored[name])
-    changed[-1] ^= 1
-    nonsense = b"nonsense"
-    for at, data, said in (
-        (name, bytes(changed), f"{name}: changed since it was made: the id of these weights is "),
-        (f"models/x-{weights.identify(nonsense).hex()}.safetensors", nonsense, "not an aecodec weights file"),
-        ("models/x.safetensors", stored[name], "models/x.safetensors: weights in an archive are named models/NAME-ID"),
-    ):
-        write(folder / "x.zip", stored | {at: data})
-        for command in ("test", "decompress"):
-            line = cli(command, "x.zip", code=1).stderr
-            assert line.startswith("aecodec: x.zip") and said in line and line.count("\n") == 1
-        assert not (folder / "x").exists()
-
-
-@pytest.mark.usefixtures("it_pays")
-def test_no_damage_leads_to_a_traceback(folder: Path) -> None:
-    compress("--embed-model")
-    data = (folder / "cells.zip").read_bytes()
-    table = data.index(b"PK\x01\x02")
-    rng = np.random.default_rng(5)
-    for at in [*range(table, len(data), 3), *rng.integers(0, table, 40)]:
-        changed = bytearray(data)
-        changed[at] ^= int(rng.integers(1, 256))
-        (folder / "x.zip").write_bytes(changed)
-        result = CliRunner(env={"AECODEC_MODELS": ""}).invoke(main, ["info", "x.zip"])
-        assert result.exception is None or isinstance(result.exception, SystemExit), (at, result.exception)
-    for size in range(0, len(data), len(data) // 50):
-        (folder / "x.zip").write_bytes(data[:size])
-        cli("info", "x.zip", code=1)

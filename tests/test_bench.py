@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -393,15 +394,8 @@ def test_bench_says_what_is_wrong_in_one_line(
 # The README
 
 
-@pytest.fixture
-def readme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
-    import readme
-
-    return readme
-
-
-def test_readme_is_written_between_the_markers(readme: ModuleType, tmp_path: Path) -> None:
+def test_readme_is_written_between_the_markers(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    readme = benchmark("readme")
     path, found = tmp_path / "README.md", tmp_path / "results.json"
     write_results(found, results(*rows("aecodec x", 0.5), *rows("JPEG", 1)))
     path.write_text(f"# Before\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter\n")
@@ -418,7 +412,8 @@ def test_readme_is_written_between_the_markers(readme: ModuleType, tmp_path: Pat
     assert plots.INK not in plot
 
 
-def test_readme_without_markers_is_left_alone(readme: ModuleType, tmp_path: Path) -> None:
+def test_readme_without_markers_is_left_alone(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    readme = benchmark("readme")
     path, found = tmp_path / "README.md", tmp_path / "results.json"
     write_results(found, results(*rows("JPEG", 1)))
     path.write_text("nothing")

@@ -17,12 +17,12 @@ import skimage.data
 from PIL import Image
 
 import aecodec
-from aecodec import images
 from aecodec.codec import Codec, decode_picture, load_codec
 from aecodec.container import Coding, pack, parse, parse_header, section_sizes
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
 from aecodec.images import Picture
+from aecodec.lossless import encode_lossless
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -177,7 +177,7 @@ def hard_pictures() -> dict[str, Pixels]:
 @pytest.mark.parametrize("name", hard_pictures())
 def test_never_larger_than_lossless(photo: Codec, name: str) -> None:
     pixels = hard_pictures()[name]
-    lossless = len(images.encode_lossless(pixels))
+    lossless = len(encode_lossless(pixels))
     for quality in (1, 50, 100):
         data = photo.encode(pixels, quality)
         assert len(data) <= lossless + 40

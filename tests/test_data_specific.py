@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,24 +16,6 @@ from PIL import Image
 from aecodec.arrays import write_array
 from aecodec.evaluation.report import read_matrix
 from tests.conftest import TINY
-
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
-
-@pytest.fixture
-def data_specific(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import data_specific
-
-    return data_specific
-
-
-@pytest.fixture
-def halve(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import halve
-
-    return halve
 
 
 def run(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -57,8 +40,13 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_every_model_is_measured_on_every_set(
-    data_specific: ModuleType, photographs: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Callable[[str], ModuleType],
+    photographs: Path,
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    data_specific = benchmark("data_specific")
     output, picture = tmp_path / "found.json", tmp_path / "found.png"
     models = ("--model", f"tiny={TINY}", "--model", f"pieces={TINY}@28")
     sets = ("--set", f"photographs={photographs}", "--set", f"small={small}")
@@ -79,7 +67,8 @@ def test_every_model_is_measured_on_every_set(
     assert "| tiny | " in output.with_suffix(".md").read_text()
 
 
-def test_small_models_get_the_middle_square_in_grey(data_specific: ModuleType) -> None:
+def test_small_models_get_the_middle_square_in_grey(benchmark: Callable[[str], ModuleType]) -> None:
+    data_specific = benchmark("data_specific")
     pixels = skimage.data.chelsea()[:100, :150]
     square = data_specific.convert(pixels, 28)
     assert square.shape == (84, 84)
@@ -88,13 +77,17 @@ def test_small_models_get_the_middle_square_in_grey(data_specific: ModuleType) -
 
 
 def test_a_set_without_pictures_is_named(
-    data_specific: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    data_specific = benchmark("data_specific")
     with pytest.raises(SystemExit, match=f"{tmp_path}: no pictures"):
         run(data_specific, monkeypatch, "--model", f"tiny={TINY}", "--set", f"none={tmp_path}")
 
 
-def test_the_last_fifth_is_for_testing(halve: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_fifth_is_for_testing(
+    benchmark: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halve = benchmark("halve")
     source, output = tmp_path / "source", tmp_path / "halved"
     source.mkdir()
     for i in range(11):

@@ -21,8 +21,6 @@ from aecodec.evaluation.curves import Curve, CurveError, Measurement, Point, bd_
 from aecodec.evaluation.metrics import Pixels, mse, psnr
 from aecodec.evaluation.rivals import RIVALS, Aecodec, Avif, Jpeg, Rival, WebP, machine, measure, versions
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 def picture(height: int, width: int, seed: int) -> Pixels:
     """Smooth colours with some texture."""
@@ -212,25 +210,10 @@ def folder(tmp_path: Path) -> Path:
     return pictures
 
 
-@pytest.fixture
-def kodak(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import kodak
-
-    return kodak
-
-
-@pytest.fixture
-def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import speed
-
-    return speed
-
-
 def test_kodak_writes_rows_and_prints_bd_rates(
-    kodak: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    benchmark: Callable[[str], ModuleType], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    kodak = benchmark("kodak")
     output = tmp_path / "results" / "kodak.json"
     arguments = [str(folder), "--jobs", "1", "-o", str(output), "--qualities", "20", "50", "80"]
     assert kodak.main(arguments, lambda model: StandIn()) == 0
@@ -249,8 +232,9 @@ def test_kodak_writes_rows_and_prints_bd_rates(
 
 
 def test_kodak_measures_rivals_once(
-    kodak: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Callable[[str], ModuleType], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kodak = benchmark("kodak")
     output = tmp_path / "kodak.json"
     measured: list[tuple[str, str]] = []
 
@@ -284,20 +268,23 @@ def test_kodak_measures_rivals_once(
     assert measured == everything
 
 
-def test_kodak_in_processes_gives_the_same_rows(kodak: ModuleType, folder: Path) -> None:
+def test_kodak_in_processes_gives_the_same_rows(benchmark: Callable[[str], ModuleType], folder: Path) -> None:
+    kodak = benchmark("kodak")
     rivals, sources = (Jpeg(qualities=(30, 60)),), kodak.find_sources(folder)
     alone = kodak.measure_rivals(rivals, sources, [], 1)
     assert kodak.measure_rivals(rivals, sources, [], 2) == alone
 
 
-def test_kodak_names_a_folder_without_pictures(kodak: ModuleType, tmp_path: Path) -> None:
+def test_kodak_names_a_folder_without_pictures(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    kodak = benchmark("kodak")
     with pytest.raises(AecError, match="no pictures"):
         kodak.main([str(tmp_path)])
 
 
 def test_speed_compares_at_equal_psnr(
-    speed: ModuleType, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    benchmark: Callable[[str], ModuleType], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    speed = benchmark("speed")
     output = tmp_path / "speed.json"
     arguments = [str(folder), "--images", "2", "--repetitions", "2", "--psnr", "32", "-o", str(output)]
     assert speed.main(arguments, lambda model: StandIn(), lambda data, repetitions: {"aecodec --help": 0.1}) == 0
@@ -311,7 +298,8 @@ def test_speed_compares_at_equal_psnr(
     assert "| aecodec |" in capsys.readouterr().out
 
 
-def test_speed_of_a_failing_command_is_an_error(speed: ModuleType) -> None:
+def test_speed_of_a_failing_command_is_an_error(benchmark: Callable[[str], ModuleType]) -> None:
+    speed = benchmark("speed")
     assert speed.startup_seconds(["-c", "pass"], 1) > 0
     with pytest.raises(subprocess.CalledProcessError):
         speed.startup_seconds(["-c", "raise SystemExit(1)"], 1)

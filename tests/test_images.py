@@ -1,3 +1,5 @@
+"""Pictures of any kind become arrays without loss, or are refused."""
+
 from __future__ import annotations
 
 import base64
@@ -5,71 +7,28 @@ import contextlib
 import io
 import itertools
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import skimage.data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageCms
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
 
 from aecodec import images
 from aecodec.container import MAGIC
-from aecodec.errors import FormatError, ImageError, LimitError, OutputError
-from aecodec.images import Picture
-
-Pixels = npt.NDArray[np.uint8]
-
-RNG = np.random.default_rng(7)
-COLOUR = np.ascontiguousarray(skimage.data.chelsea()[100:124, 120:151])  # type: ignore[no-untyped-call]  # (24, 31, 3)
-GREY = np.ascontiguousarray(COLOUR[:, :, 1])
-ALPHA = RNG.integers(0, 256, GREY.shape, np.uint8)
-ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-XMP = b'<?xpacket begin=""?><x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta><?xpacket end="w"?>'
-
-
-def exif(orientation: int = 6) -> bytes:
-    tags = Image.Exif()
-    tags[ExifTags.Base.Orientation] = orientation
-    tags[ExifTags.Base.Artist] = "Ada"
-    return tags.tobytes()
-
-
-def file_of(image: Image.Image | npt.NDArray[Any], format: str = "PNG", **options: Any) -> io.BytesIO:
-    stream = io.BytesIO()
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    image.save(stream, format, **options)
-    return io.BytesIO(stream.getvalue())
-
-
-def chunk(tag: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body))
-
-
-def png(width: int, height: int, depth: int, kind: int, rows: bytes, extra: bytes = b"") -> io.BytesIO:
-    """A PNG file of rows with their filter bytes; kinds: 0 grey, 2 RGB, 4 grey and alpha, 6 RGB and alpha."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
-    body = header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + body)
-
-
-def assert_same(picture: Picture, pixels: Pixels, alpha: Pixels | None = None) -> None:
-    assert np.array_equal(picture.pixels, pixels)
-    assert (picture.alpha is None) == (alpha is None)
-    assert alpha is None or np.array_equal(picture.alpha, alpha)  # type: ignore[arg-type]
-
+from aecodec.errors import ImageError, LimitError
+from aecodec.images import Picture, Pixels
+from tests.picture_files import ALPHA, COLOUR, GREY, ICC, assert_same, chunk, file_of, png
 
 # --- arrays ---
 
 
 @pytest.mark.parametrize("channels", [None, 2, 3, 4])
 def test_arrays_come_back(channels: int | None) -> None:
-    array = RNG.integers(0, 256, (5, 7) if channels is None else (5, 7, channels), np.uint8)
+    array = np.random.default_rng(7).integers(0, 256, (5, 7) if channels is None else (5, 7, channels), np.uint8)
     picture = images.from_array(array)
     assert (picture.height, picture.width) == (5, 7)
     assert picture.channels == (3 if channels in (3, 4) else 1)
@@ -282,99 +241,6 @@ def test_the_main_picture_of_a_camera_file_is_taken_but_not_one_of_two_views() -
         images.read(io.BytesIO(views))
 
 
-# --- metadata ---
-
-
-FORMATS_WITH_METADATA = ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"]
-
-
-def options_of(format: str) -> dict[str, Any]:
-    """Of Pillow, to write the metadata."""
-    if format == "PNG":
-        text = PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", XMP.decode())
-        return {"exif": exif(), "icc_profile": ICC, "pnginfo": text}
-    if format == "TIFF":
-        tags = Image.Exif()
-        tags.load(exif())
-        tags[700] = XMP
-        return {"icc_profile": ICC, "tiffinfo": tags}
-    return {"exif": exif(), "icc_profile": ICC, "xmp": XMP}
-
-
-@pytest.mark.parametrize("format", FORMATS_WITH_METADATA)
-def test_metadata_are_read_and_pixels_are_not_turned(format: str) -> None:
-    picture = images.read(file_of(COLOUR, format, **options_of(format)))
-    assert (picture.icc, picture.xmp) == (ICC, XMP)
-    assert picture.exif is not None
-    tags = Image.Exif()
-    tags.load(picture.exif)
-    assert tags[ExifTags.Base.Artist] == "Ada"
-    if format == "TIFF":  # Pillow has turned it, and so the tag must not say it again
-        assert picture.width == 24
-        assert ExifTags.Base.Orientation not in tags
-    else:
-        assert picture.width == 31
-        assert tags[ExifTags.Base.Orientation] == 6
-        assert picture.exif.removeprefix(b"Exif\0\0") == exif().removeprefix(b"Exif\0\0")
-
-
-@pytest.mark.parametrize("format", FORMATS_WITH_METADATA)
-@pytest.mark.parametrize("prefix", [b"", b"Exif\0\0"], ids=["bare Exif", "Exif"])
-def test_metadata_are_written(format: str, prefix: bytes) -> None:
-    stream = io.BytesIO()
-    images.write(Picture(COLOUR, None, ICC, prefix + exif(1)[6:], XMP), stream, format)
-    with Image.open(io.BytesIO(stream.getvalue())) as image:
-        assert image.getexif()[ExifTags.Base.Artist] == "Ada"
-        assert image.info["icc_profile"] == ICC
-    again = images.read(io.BytesIO(stream.getvalue()))
-    assert (again.icc, again.xmp) == (ICC, XMP)
-
-
-def test_xmp_and_exif_that_follow_the_pixels_of_a_png() -> None:
-    data = file_of(COLOUR).getvalue()
-    body, end = data[:-12], data[-12:]
-    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
-    picture = images.read(io.BytesIO(body + chunk(b"eXIf", exif()[6:]) + text + end))
-    assert picture.xmp == XMP
-    assert picture.exif == exif()
-
-
-def test_what_a_tiff_says_of_the_picture_is_kept() -> None:
-    tags = Image.Exif()
-    tags[ExifTags.Base.Make] = "Maker"
-    tags[ExifTags.Base.ImageDescription] = "1 ~m"
-    tags.get_ifd(ExifTags.Base.ExifOffset)[ExifTags.Base.ISOSpeedRatings] = 400
-    tags.get_ifd(ExifTags.Base.GPSInfo)[ExifTags.GPS.GPSAltitude] = 12.5
-    kept = Image.Exif()
-    data = file_of(COLOUR, "TIFF", exif=tags.tobytes()).getvalue().replace(b"1 ~m", b"1 \xb5m")
-    picture = images.read(io.BytesIO(data))
-    restored = io.BytesIO()
-    images.write(picture, restored, "TIFF")
-    assert images.read(io.BytesIO(restored.getvalue())).exif == picture.exif
-    assert picture.exif is not None
-    kept.load(picture.exif)
-    assert kept[ExifTags.Base.Make] == "Maker"
-    assert kept[ExifTags.Base.ImageDescription] == "1 µm"
-    assert kept.get_ifd(ExifTags.Base.ExifOffset)[ExifTags.Base.ISOSpeedRatings] == 400
-    assert kept.get_ifd(ExifTags.Base.GPSInfo)[ExifTags.GPS.GPSAltitude] == 12.5
-    assert ExifTags.Base.StripOffsets not in kept
-    assert images.read(file_of(COLOUR, "TIFF")).exif is None
-
-
-def test_metadata_can_be_left_out() -> None:
-    picture = Picture(COLOUR, ALPHA, ICC, exif(), XMP).without_metadata()
-    assert (picture.icc, picture.exif, picture.xmp) == (None, None, None)
-    assert_same(picture, COLOUR, ALPHA)
-
-
-def test_a_pillow_image_carries_the_metadata() -> None:
-    image = images.to_pillow(Picture(GREY, ALPHA, None, exif(), XMP))
-    assert image.mode == "LA"
-    assert images.from_pillow(image).exif == exif()
-    assert images.from_pillow(image).xmp == XMP
-
-
 # --- limits and damage ---
 
 
@@ -446,152 +312,3 @@ def test_messages_of_missing_and_too_large_files_name_them(tmp_path: Path) -> No
     path.write_bytes(file_of(COLOUR).getvalue())
     with pytest.raises(LimitError, match=rf"^{path}: a picture of 31 x 24"):
         images.read(path, 100)
-
-
-# --- writing ---
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".bmp", ".ppm", ".tga", ".jp2", ".qoi", ".pcx"])
-@pytest.mark.parametrize("pixels", [COLOUR, GREY], ids=["colour", "grey"])
-def test_formats_without_loss_restore_the_pixels(suffix: str, pixels: Pixels) -> None:
-    stream = io.BytesIO()
-    images.write(Picture(pixels), stream, images.format_of(suffix))
-    with Image.open(io.BytesIO(stream.getvalue())) as image:
-        assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(Image.fromarray(pixels).convert("RGB")))
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".avif"])
-def test_formats_with_loss_lose_little(suffix: str) -> None:
-    stream = io.BytesIO()
-    images.write(Picture(COLOUR), stream, images.format_of(suffix))
-    back = images.read(io.BytesIO(stream.getvalue())).pixels
-    assert np.mean((back.astype(float) - COLOUR) ** 2) < 8
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".ppm", ".pcx", ".bmp"])
-@pytest.mark.parametrize("pixels", [COLOUR, GREY], ids=["colour", "grey"])
-def test_alpha_is_never_dropped(suffix: str, pixels: Pixels) -> None:
-    stream = io.BytesIO()
-    try:
-        images.write(Picture(pixels, ALPHA), stream, images.format_of(suffix))
-    except ImageError as error:
-        assert "PNG and WebP hold an alpha channel" in str(error)
-        assert stream.getvalue() == b""
-    else:
-        assert suffix == ".bmp"
-        assert np.array_equal(np.asarray(Image.open(io.BytesIO(stream.getvalue())))[:, :, -1], ALPHA)
-
-
-@pytest.mark.parametrize("format", ["GIF", "ICO", "XBM"])
-def test_formats_that_would_change_the_picture_are_refused(format: str) -> None:
-    noise = RNG.integers(0, 256, (300, 280, 3), np.uint8)
-    with pytest.raises(ImageError, match=f"cannot be written as {format}"):
-        images.write(Picture(noise), io.BytesIO(), format)
-
-
-def test_a_format_that_is_only_written_is_written() -> None:
-    stream = io.BytesIO()
-    images.write(Picture(COLOUR), stream, images.format_of(".PDF"))
-    assert stream.getvalue().startswith(b"%PDF")
-
-
-@pytest.mark.parametrize("suffix", ["", ".xyz", ".psd"])
-def test_suffixes_of_no_writable_format(suffix: str) -> None:
-    with pytest.raises(ImageError, match="that can be written"):
-        images.format_of(suffix)
-
-
-def test_suffixes_are_those_of_pictures() -> None:
-    found = images.suffixes()
-    assert {".png", ".jpg", ".jpeg", ".mpo", ".tif", ".webp", ".avif", ".gif", ".bmp"} <= found
-    assert not {".eps", ".mpg", ".h5", ".pdf", ".txt", ".aec"} & found
-
-
-def test_a_full_disk_is_an_output_error() -> None:
-    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OutputError, match="No space left"):
-        images.write(Picture(COLOUR), full, "PNG")
-
-
-# --- what .aec files store ---
-
-
-@pytest.mark.parametrize(
-    "pixels",
-    [
-        COLOUR,
-        GREY,
-        np.zeros((1, 1), np.uint8),
-        np.full((3, 500, 3), 255, np.uint8),
-        RNG.integers(0, 256, (40, 30, 3), np.uint8),
-        np.zeros((2, 17_000, 3), np.uint8),
-    ],
-    ids=["colour", "grey", "dot", "flat", "noise", "too wide for WebP"],
-)
-def test_lossless_pixels_come_back(pixels: Pixels) -> None:
-    height, width = pixels.shape[:2]
-    channels = 1 if pixels.ndim == 2 else 3
-    data = images.encode_lossless(pixels)
-    assert len(data) <= len(file_of(pixels, optimize=True).getvalue())
-    back = images.decode_lossless(data, width, height, channels)
-    assert back.dtype == np.uint8
-    assert np.array_equal(back, pixels)
-    with Image.open(io.BytesIO(data)) as image:
-        assert image.format in ("PNG", "WEBP")
-
-
-def test_alpha_comes_back() -> None:
-    assert np.array_equal(images.decode_plane(images.encode_plane(ALPHA), 31, 24), ALPHA)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        file_of(COLOUR[:-1]).getvalue(),
-        file_of(GREY).getvalue(),
-        file_of(np.dstack([COLOUR, ALPHA])).getvalue(),
-        file_of(COLOUR, "JPEG").getvalue(),
-        file_of(COLOUR, "GIF").getvalue(),
-        file_of(COLOUR, "WEBP").getvalue(),
-        file_of(COLOUR[:, :-1], "WEBP", lossless=True).getvalue(),
-        png(31, 24, 16, 2, bytes(24 * (1 + 31 * 6))).getvalue(),
-        b"",
-        b"RIFF",
-        b"\x89PNG\r\n\x1a\n",
-    ],
-    ids=["height", "grey", "alpha", "JPEG", "GIF", "lossy WebP", "width", "16 bits", "nothing", "RIFF", "signature"],
-)
-def test_stored_pictures_of_another_kind_are_refused(data: bytes) -> None:
-    with pytest.raises(FormatError, match="stored picture"):
-        images.decode_lossless(data, 31, 24, 3)
-
-
-def test_stored_alpha_is_a_grey_png() -> None:
-    for data in (file_of(COLOUR).getvalue(), file_of(GREY[:5]).getvalue(), images.encode_lossless(GREY)[:50], b""):
-        with pytest.raises(FormatError, match="stored"):
-            images.decode_plane(data, 31, 24)
-    with pytest.raises(FormatError, match="no PNG"):
-        images.decode_plane(file_of(COLOUR, "WEBP", lossless=True).getvalue(), 31, 24)
-
-
-@pytest.mark.parametrize("format", ["PNG", "WEBP"])
-def test_damaged_stored_pictures_raise_format_errors(format: str) -> None:
-    data = file_of(COLOUR, format, **({"lossless": True} if format == "WEBP" else {})).getvalue()
-    for length in range(0, len(data) - 16, 29):
-        with pytest.raises(FormatError, match="stored picture"):
-            images.decode_lossless(data[:length], 31, 24, 3)
-    for position in range(0, len(data), 31):
-        changed = bytearray(data)
-        changed[position] ^= 0x55
-        try:
-            array = images.decode_lossless(bytes(changed), 31, 24, 3)
-        except FormatError:
-            continue
-        assert array.shape == (24, 31, 3)
-
-
-def test_stored_bombs_are_refused_by_their_header() -> None:
-    webp = bytearray(file_of(COLOUR, "WEBP", lossless=True).getvalue())
-    webp[21:25] = struct.pack("<I", 0x3FFF | 0x3FFF << 14)
-    for data, size in ((png(60_000, 60_000, 8, 2, b"").getvalue(), "60000 x 60000"), (bytes(webp), "16384 x 16384")):
-        with pytest.raises(FormatError, match=size):
-            images.decode_lossless(data, 31, 24, 3)
