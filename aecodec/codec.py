@@ -170,14 +170,15 @@ class Codec:
         if refinement is not None:
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
-        writer = latents.Writer(self._prior, y, gain, z)
+        writer = latents.Writer(self._prior.tables_at(q), y, gain, z)
         latents.code(self._prior, writer, *y.shape[:3])
         return CodedLatents(*writer.finish(), writer.crc)
 
     def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""
-        _, inverse = self._transform.gains(_position(header.quality))
-        reader = latents.Reader(self._prior, coded.payload, coded.escapes)
+        q = _position(header.quality)
+        _, inverse = self._transform.gains(q)
+        reader = latents.Reader(self._prior.tables_at(q), coded.payload, coded.escapes)
         scaled = latents.code(self._prior, reader, count, *self._transform.grid(header.height, header.width))
         reader.finish()
         if reader.crc != coded.crc:

@@ -17,7 +17,7 @@ SCALE_MAX = 64.0
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)
 INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs have a handy size
 
-GAIN_KNOTS = 3
+QUALITY_KNOTS = 3
 
 MAX_WEIGHTS_BYTES = 200_000_000  # of a file
 

@@ -14,10 +14,14 @@ Order of the symbols:
    pictures, rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
 
 A latent is symbol + mean; means are multiples of 2^-6.
+
+Tables depend on the quality: a model has B sets of them, and the one used is number (quality - 1) / 99 * (B - 1),
+rounded.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +50,14 @@ _INDEX_SHIFT = FRACTION_BITS - (INDEX_UNIT.bit_length() - 1)  # from parameters 
 
 
 @dataclass(frozen=True)
+class Tables:
+    """The probabilities of all symbols at some quality."""
+
+    of_latents: tuple[Table, ...]  # by scale index
+    of_hyper: tuple[Table, ...]  # by channel
+
+
+@dataclass(frozen=True)
 class Prior:
     """Everything that decides probabilities: two integer networks and the tables."""
 
@@ -54,8 +66,11 @@ class Prior:
     hyper_stride: int  # latents per hyper latent
     hyper_synthesis: tuple[exact.Layer, ...]
     context: Context
-    latent_tables: tuple[Table, ...]
-    hyper_tables: tuple[Table, ...]
+    tables: tuple[Tables, ...]  # for qualities evenly spaced from the lowest to the highest
+
+    def tables_at(self, q: float) -> Tables:
+        """Those for a quality in 0..1."""
+        return self.tables[math.floor(q * (len(self.tables) - 1) + 0.5)]
 
 
 def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
@@ -70,20 +85,27 @@ def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
             config.hyper_stride,
             exact.build(config.HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
             split(exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT), config.latent_channels),
-            _tables(arrays, "latent_tables", SCALE_COUNT),
-            _tables(arrays, "hyper_tables", config.hyper_channels),
+            _tables(arrays, config.hyper_channels),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise ModelError(f"weights do not fit their configuration ({error})") from error
 
 
-def _tables(arrays: Arrays, prefix: str, count: int) -> tuple[Table, ...]:
+def _tables(arrays: Arrays, hyper_channels: int) -> tuple[Tables, ...]:
+    of_latents = _sets(arrays, "latent_tables", SCALE_COUNT)
+    of_hyper = _sets(arrays, "hyper_tables", hyper_channels)
+    return tuple(Tables(*pair) for pair in zip(of_latents, of_hyper, strict=True))
+
+
+def _sets(arrays: Arrays, prefix: str, size: int) -> list[tuple[Table, ...]]:
+    """Sets of ``size`` tables."""
     frequencies = arrays[f"{prefix}.frequencies"].astype(np.uint32)
     ends = np.cumsum(arrays[f"{prefix}.size"].astype(np.int64))
-    if len(ends) != count or ends[-1] != len(frequencies):
-        raise ModelError(f"{prefix}: {len(ends)} tables, {count} needed")
+    if not len(ends) or len(ends) % size or ends[-1] != len(frequencies):
+        raise ModelError(f"{prefix}: {len(ends)} tables, {size} needed for each quality")
     parts = np.split(frequencies, ends[:-1])
-    return tuple(Table(int(m), p) for m, p in zip(arrays[f"{prefix}.minimum"], parts, strict=True))
+    tables = [Table(int(m), p) for m, p in zip(arrays[f"{prefix}.minimum"], parts, strict=True)]
+    return [tuple(tables[i : i + size]) for i in range(0, len(tables), size)]
 
 
 class Side(Protocol):
@@ -190,21 +212,21 @@ def _channels(positions: int, channels: int) -> Indexes:
 class Writer:
     """The encoder's side: rounds the latents (n, h, w, M), times a gain (M,), and hyper latents, and encodes them."""
 
-    def __init__(self, prior: Prior, y: Floats, gain: Floats, z: Floats) -> None:
-        self._prior, self._y, self._gain, self._z = prior, y, gain, z
+    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats) -> None:
+        self._tables, self._y, self._gain, self._z = tables, y, gain, z
         self._encoder = SymbolEncoder()
         self.crc = 0
 
     def hyper(self, count: int, height: int, width: int) -> Symbols:
         symbols = _round(self._z)
-        indexes = _channels(count * height * width, self._prior.hyper_channels)
-        self._write(symbols.ravel(), indexes, self._prior.hyper_tables)
+        indexes = _channels(count * height * width, len(self._tables.of_hyper))
+        self._write(symbols.ravel(), indexes, self._tables.of_hyper)
         return symbols
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
         symbols = _round(tile.pick(tile.of(self._y) * self._gain, first) - mean) * coded
-        self._write(symbols[coded], index[coded], self._prior.latent_tables)
+        self._write(symbols[coded], index[coded], self._tables.of_latents)
         return symbols
 
     def _write(self, symbols: Symbols, indexes: Indexes, tables: tuple[Table, ...]) -> None:
@@ -219,19 +241,19 @@ class Writer:
 class Reader:
     """The decoder's side: decodes symbols."""
 
-    def __init__(self, prior: Prior, payload: bytes, escapes: bytes) -> None:
-        self._prior = prior
+    def __init__(self, tables: Tables, payload: bytes, escapes: bytes) -> None:
+        self._tables = tables
         self._decoder = SymbolDecoder(payload, escapes)
         self.crc = 0
 
     def hyper(self, count: int, height: int, width: int) -> Symbols:
-        indexes = _channels(count * height * width, self._prior.hyper_channels)
-        return self._read(indexes, self._prior.hyper_tables).reshape(count, height, width, -1)
+        indexes = _channels(count * height * width, len(self._tables.of_hyper))
+        return self._read(indexes, self._tables.of_hyper).reshape(count, height, width, -1)
 
     def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
         symbols = np.zeros(index.shape, np.int32)
-        symbols[coded] = self._read(index[coded], self._prior.latent_tables)
+        symbols[coded] = self._read(index[coded], self._tables.of_latents)
         return symbols
 
     def _read(self, indexes: Indexes, tables: tuple[Table, ...]) -> Symbols:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from aecodec import convolutional, fully_connected
-from aecodec.config import GAIN_KNOTS, FullyConnectedConfig, ModelConfig, SharedConfig
+from aecodec.config import QUALITY_KNOTS, FullyConnectedConfig, ModelConfig, SharedConfig
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -70,48 +70,51 @@ class Gains(nn.Module):
         super().__init__()
         # The high-rate optimum of a uniform quantiser: step^2 = 6 / (ln 2 * rate slope), see docs/training.md.
         ends = [0.5 * math.log(677 * value / 4.33) for value in (c.lambda_min, c.lambda_max)]
-        start = torch.linspace(ends[0], ends[1] - 0.1, GAIN_KNOTS)[:, None].repeat(1, c.latent_channels)
+        start = torch.linspace(ends[0], ends[1] - 0.1, QUALITY_KNOTS)[:, None].repeat(1, c.latent_channels)
         self.encode = nn.Parameter(start.clone())
         self.decode = nn.Parameter(-start)
 
-    @staticmethod
-    def _at(knots: Tensor, q: Tensor) -> Tensor:
-        position = q.clamp(0, 1) * (GAIN_KNOTS - 1)
-        below = position.floor().clamp(max=GAIN_KNOTS - 2).long()
-        fraction = (position - below)[:, None]
-        return torch.exp(torch.lerp(knots[below], knots[below + 1], fraction))[:, :, None, None]
-
     def forward_gain(self, q: Tensor) -> Tensor:
         """Factors before quantisation, (N, M, 1, 1), for qualities ``q`` (N,) in 0..1."""
-        return self._at(self.encode, q)
+        return interpolated(self.encode, q).exp()[:, :, None, None]
 
     def inverse_gain(self, q: Tensor) -> Tensor:
         """Factors after quantisation, (N, M, 1, 1)."""
-        return self._at(self.decode, q)
+        return interpolated(self.decode, q).exp()[:, :, None, None]
+
+
+def interpolated(knots: Tensor, q: Tensor) -> Tensor:
+    """Parameters (N, ...) at qualities ``q`` (N,) in 0..1, linear between ``knots`` (QUALITY_KNOTS, ...)."""
+    position = q.clamp(0, 1) * (QUALITY_KNOTS - 1)
+    below = position.floor().clamp(max=QUALITY_KNOTS - 2).long()
+    fraction = (position - below).reshape(-1, *[1] * (knots.dim() - 1))
+    return torch.lerp(knots[below], knots[below + 1], fraction)
 
 
 class LogisticMixture(nn.Module):
-    """A learned density per channel for the hyper latents: a mixture of logistic distributions."""
+    """A learned density per channel for the hyper latents: a mixture of logistic distributions.
+
+    Its parameters depend on the quality as the gains do.
+    """
 
     def __init__(self, channels: int, components: int = 3) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(channels, components))
-        self.mean = nn.Parameter(torch.linspace(-1, 1, components).repeat(channels, 1))
-        self.log_scale = nn.Parameter(torch.zeros(channels, components))
+        self.weight = nn.Parameter(torch.zeros(QUALITY_KNOTS, channels, components))
+        self.mean = nn.Parameter(torch.linspace(-1, 1, components).repeat(QUALITY_KNOTS, channels, 1))
+        self.log_scale = nn.Parameter(torch.zeros(QUALITY_KNOTS, channels, components))
 
-    def cdf(self, x: Tensor) -> Tensor:
-        """Cumulative probability of ``x`` (N, channels, ...), same shape."""
-        shape = (1, -1) + (1,) * (x.dim() - 2)
-        weight = self.weight.softmax(1)
+    def probability(self, x: Tensor, q: Tensor) -> Tensor:
+        """Probability of the unit interval around ``x`` (N, channels, ...) at qualities ``q`` (N,), same shape."""
+        weight = interpolated(self.weight, q).softmax(2)
+        mean, log_scale = interpolated(self.mean, q), interpolated(self.log_scale, q)
+        shape = (*mean.shape[:2], *[1] * (x.dim() - 2))
         total = torch.zeros_like(x)
-        for k in range(weight.shape[1]):
-            standard = (x - self.mean[:, k].reshape(shape)) * torch.exp(-self.log_scale[:, k]).reshape(shape)
-            total = total + weight[:, k].reshape(shape) * torch.sigmoid(standard)
+        for k in range(weight.shape[2]):
+            slope = torch.exp(-log_scale[:, :, k]).reshape(shape)
+            distance = (x - mean[:, :, k].reshape(shape)) * slope
+            mass = torch.sigmoid(distance + slope / 2) - torch.sigmoid(distance - slope / 2)
+            total = total + weight[:, :, k].reshape(shape) * mass
         return total
-
-    def probability(self, x: Tensor) -> Tensor:
-        """Probability of the unit interval around ``x``."""
-        return self.cdf(x + 0.5) - self.cdf(x - 0.5)
 
 
 class Model(Networks):

@@ -7,7 +7,7 @@ fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
 ``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks`
 ``hyper_analysis.*`` ``gains.*``                float16, gains float32
 ``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.exact`
-``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size`` (n,), ``frequencies`` of all tables
+``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size``, ``frequencies`` of all tables
 ==============================================  =====================================================================
 """
 

@@ -32,9 +32,10 @@ QUALITIES = (1.0, 25.0, 50.0, 75.0, 100.0)
 @torch.no_grad()
 def float_bits(model: Model, pixels: torch.Tensor, q: float) -> float:
     """Bits that the float networks give to the rounded latents of pixels (1, H, W, 3) uint8."""
-    y = model.analysis(to_network(pixels)) * model.gains.forward_gain(torch.tensor([q]))
+    position = torch.tensor([q])
+    y = model.analysis(to_network(pixels)) * model.gains.forward_gain(position)
     z = model.hyper_analysis(y).round()
-    bits = -torch.log2(model.hyper_prior.probability(z).clamp(min=1e-9)).sum()
+    bits = -torch.log2(model.hyper_prior.probability(z, position).clamp(min=1e-9)).sum()
     first = model.hyper_synthesis(z)
     mask = checkerboard(*y.shape[1:])
     mean = first.chunk(2, 1)[0]

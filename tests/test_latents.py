@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import skimage.data
 
 from aecodec.codec import Codec
-from aecodec.latents import TILE, Reader, Tile, Writer, code, tiles
+from aecodec.latents import TILE, Reader, Tables, Tile, Writer, code, tiles
 from aecodec.networks import checkerboard
 
 
@@ -33,17 +34,41 @@ def test_the_first_half_is_the_one_that_training_saw_first() -> None:
     assert set(tile.pick(x, False).ravel()) == set(x[0][~mask])
 
 
+@pytest.mark.parametrize(("q", "number"), [(0.0, 0), (0.06, 0), (0.07, 1), (0.5, 4), (0.93, 7), (0.94, 8), (1.0, 8)])
+def test_the_tables_are_those_of_the_nearest_quality(photo: Codec, q: float, number: int) -> None:
+    assert len(photo._prior.tables) == 9
+    assert photo._prior.tables_at(q) is photo._prior.tables[number]
+
+
+def test_a_model_may_have_one_set_of_tables_for_all_qualities(tiny: Codec) -> None:
+    assert tiny._prior.tables_at(0.0) is tiny._prior.tables_at(1.0)
+
+
+@pytest.mark.parametrize(("q", "other"), [(0.0, 0.5), (0.5, 0.0), (0.5, 1.0), (1.0, 0.5)])
+def test_symbols_take_fewest_bytes_with_the_tables_of_their_quality(photo: Codec, q: float, other: float) -> None:
+    y = photo.analyse(skimage.data.coffee()[None, :256])
+    gain, _ = photo._transform.gains(q)
+
+    def size(tables: Tables) -> int:
+        writer = Writer(tables, y, gain, photo._transform.hyper_analyse(y * gain))
+        code(photo._prior, writer, *y.shape[:3])
+        return sum(map(len, writer.finish()))
+
+    assert size(photo._prior.tables_at(q)) < size(photo._prior.tables_at(other))
+
+
 def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
     """Probabilities inside a batch are those of each picture alone, to the last bit."""
     prior, rng = tiny._prior, np.random.default_rng(0)
+    tables = prior.tables_at(0.5)
     y = rng.normal(0, 3, (5, 9, 7, prior.channels)).astype(np.float32)
     z = rng.normal(0, 3, (5, 3, 2, prior.hyper_channels)).astype(np.float32)
     gain = np.full(prior.channels, 1.5, np.float32)
-    together = code(prior, Writer(prior, y, gain, z), 5, 9, 7)
+    together = code(prior, Writer(tables, y, gain, z), 5, 9, 7)
     for i in range(5):
-        writer = Writer(prior, y[i : i + 1], gain, z[i : i + 1])
+        writer = Writer(tables, y[i : i + 1], gain, z[i : i + 1])
         alone = code(prior, writer, 1, 9, 7)
         assert np.array_equal(alone[0], together[i])
-        reader = Reader(prior, *writer.finish())
+        reader = Reader(tables, *writer.finish())
         assert np.array_equal(code(prior, reader, 1, 9, 7), alone)
         assert reader.crc == writer.crc

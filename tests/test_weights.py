@@ -144,13 +144,14 @@ def _spoil(name: str, value: float) -> object:
         lambda arrays: arrays.pop("analysis.1.weight"),
         lambda arrays: arrays.pop("context.0.bias"),
         lambda arrays: arrays.pop("latent_tables.size"),
+        lambda arrays: arrays.update({name: np.tile(arrays[name], 2) for name in arrays if "hyper_tables" in name}),
         lambda arrays: arrays.update({"gains.encode": np.zeros((3, 5), np.float32)}),
         _spoil("analysis.1.weight", np.nan),
         _spoil("latent_tables.frequencies", 0),
         _spoil("latent_tables.frequencies", 60000),
         lambda arrays: arrays.update({"hyper_synthesis.7.scale": np.array([6, 2**31 - 1], np.int32)}),
     ],
-    ids=["network", "layer", "tables", "shape", "nan", "zero frequency", "sum", "limit"],
+    ids=["network", "layer", "tables", "sets of tables", "shape", "nan", "zero frequency", "sum", "limit"],
 )
 def test_tensors_that_do_not_fit(tmp_path: Path, change: object) -> None:
     with pytest.raises(ModelError):

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import SCALE_COUNT
 from aecodec.exact import FRACTION_BITS, exact_type
 from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
 from aecodec.networks import Model, checkerboard, to_network
-from aecodec.training.tables import fitted, gaussian, join, mixture
+from aecodec.training.tables import fitted, ideal
 from aecodec.weights import Arrays
 
 WEIGHT_BITS = range(12, 7, -1)  # fractional bits of the weights, best first; fewer where that allows float32
@@ -39,9 +38,8 @@ def export(model: Model, calibration: Tensor) -> Arrays:
     seen = _calibrate(model, calibration)
     arrays |= _exact(model.hyper_synthesis, seen.hyper_synthesis, "hyper_synthesis", HYPER_LIMIT, 0)
     arrays |= _exact(model.context, seen.context, "context", CONTEXT_LIMIT, FRACTION_BITS)
-    arrays |= join("hyper_tables", mixture(model.hyper_prior))
-    arrays |= join("latent_tables", [gaussian(i) for i in range(SCALE_COUNT)])
-    return arrays | join("latent_tables", fitted(model.config, arrays, calibration.numpy()))
+    arrays |= ideal(model.hyper_prior)
+    return arrays | fitted(model.config, arrays, model.hyper_prior, calibration.numpy())
 
 
 @dataclass(frozen=True)

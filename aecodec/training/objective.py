@@ -94,7 +94,7 @@ def rate_distortion(
     gain = model.gains.forward_gain(q)
     y = model.analysis(seen) * gain
     z = model.hyper_analysis(y)
-    z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z)), 1e-9))
+    z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z), q), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
     mask = checkerboard(*y.shape[1:]).to(y.device)
     mean = first.chunk(2, 1)[0]

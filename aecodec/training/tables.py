@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,67 +20,109 @@ from aecodec.weights import Arrays
 
 TAIL = 2.0**-TOTAL_BITS  # probability beyond which values are left to the escape
 MAX_RADIUS = 400
-QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)  # in 0..1; where symbols are counted
-GAUSSIAN_WEIGHT = 2000  # symbols that the ideal Gaussian counts for
+QUALITIES = tuple(k / 8 for k in range(9))  # in 0..1; each has its set of tables
+PRIOR_WEIGHT = 2000  # symbols that a table counts for where it is the prior of another one
+HYPER_WEIGHT = 1000  # the same of the learned densities of the hyper latents
 
 RawTable = tuple[int, npt.NDArray[np.uint32]]  # minimum and frequencies
+Probabilities = npt.NDArray[np.float64]
 
 
-def gaussian(index: int) -> RawTable:
-    """The zero-mean Gaussian of a scale index, on integers."""
-    return _symmetric(_gaussian(index))
+def ideal(prior: LogisticMixture) -> Arrays:
+    """Tables of Gaussians for the latents, and of the learned densities for the hyper latents."""
+    gaussians = [_symmetric(_gaussian(index)) for index in range(SCALE_COUNT)]
+    densities = [_table(row) for row in _densities(prior).reshape(-1, 2 * MAX_RADIUS + 1)]
+    return _join("latent_tables", gaussians * len(QUALITIES)) | _join("hyper_tables", densities)
 
 
-def mixture(prior: LogisticMixture) -> list[RawTable]:
-    """The tables of the channels of the hyper latents."""
-    grid = torch.arange(-MAX_RADIUS, MAX_RADIUS + 1).double()
-    channels = prior.weight.shape[0]
-    mass = prior.double().probability(grid.repeat(channels, 1)[None])[0].numpy()
-    prior.float()
-    tables = []
-    for row in mass:
-        inside = np.flatnonzero(row > TAIL)
-        low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (MAX_RADIUS, MAX_RADIUS)
-        rest = max(0.0, 1 - row[low : high + 1].sum())
-        tables.append((low - MAX_RADIUS, quantize(np.append(row[low : high + 1], rest))))
-    return tables
+def fitted(config: SharedConfig, arrays: Arrays, prior: LogisticMixture, pictures: npt.NDArray[np.uint8]) -> Arrays:
+    """Tables of the symbols as they occur in pictures (N, H, W, C), per quality.
 
-
-def fitted(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> list[RawTable]:
-    """Tables of the latents as they occur, per scale index, in pictures (N, H, W, C) coded at all qualities.
-
-    ``arrays`` are those of a whole weights file. Rare indexes stay with the ideal Gaussian.
+    ``arrays`` are those of a whole weights file with the ideal tables. Where symbols are rare, those of a scale index
+    stay with what they are over all qualities, these with the Gaussian, and hyper latents with their density.
     """
+    counts = _count(config, arrays, pictures)
+    pooled = [_both_sides(seen, _gaussian(index)) for index, seen in enumerate(counts.latents.sum(0))]
+    of_latents = [
+        _symmetric(_both_sides(seen, pooled[index]))
+        for by_index in counts.latents
+        for index, seen in enumerate(by_index)
+    ]
+    mixed = counts.hyper + HYPER_WEIGHT * _densities(prior)
+    of_hyper = [_table(row / row.sum()) for row in mixed.reshape(-1, 2 * MAX_RADIUS + 1)]
+    return _join("latent_tables", of_latents) | _join("hyper_tables", of_hyper)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """How often symbols -MAX_RADIUS..MAX_RADIUS occur, at each of QUALITIES."""
+
+    latents: npt.NDArray[np.int64]  # (qualities, scale indices, values)
+    hyper: npt.NDArray[np.int64]  # (qualities, channels, values)
+
+
+def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> _Counts:
     transform = Transform(config, arrays)
     prior = latents.load_prior(config, arrays)
-    counts = np.zeros((SCALE_COUNT, 2 * MAX_RADIUS + 1), np.int64)
+    values = 2 * MAX_RADIUS + 1
+    counts = _Counts(
+        np.zeros((len(QUALITIES), SCALE_COUNT, values), np.int64),
+        np.zeros((len(QUALITIES), config.hyper_channels, values), np.int64),
+    )
     for pixels in pictures:
         y = transform.analyse(pixels[None])
-        for q in QUALITIES:
+        for q, of_latents, of_hyper in zip(QUALITIES, counts.latents, counts.hyper, strict=True):
             gain, _ = transform.gains(q)
-            counter = _Counter(prior, y, gain, transform.hyper_analyse(y * gain), counts)
+            z = transform.hyper_analyse(y * gain)
+            counter = _Counter(prior.tables_at(q), y, gain, z, of_latents)
             latents.code(prior, counter, *y.shape[:3])
-    tables = []
-    for index, seen in enumerate(counts):
-        ideal = _gaussian(index)
-        both_sides = (seen[MAX_RADIUS:] + seen[MAX_RADIUS::-1]) / 2  # the zero, which has one side, counts once
-        tables.append(_symmetric((both_sides + GAUSSIAN_WEIGHT * ideal) / (seen.sum() + GAUSSIAN_WEIGHT)))
-    return tables
+            _add(of_hyper, np.rint(z).astype(np.int64), np.arange(config.hyper_channels))
+    return counts
+
+
+def _add(counts: npt.NDArray[np.int64], symbols: npt.NDArray[np.integer], rows: npt.NDArray[np.integer]) -> None:
+    """Count ``symbols``, each in its row of ``counts`` (rows, values)."""
+    values = counts.shape[1]
+    cells = rows.astype(np.int64) * values + np.clip(symbols, -MAX_RADIUS, MAX_RADIUS) + MAX_RADIUS
+    counts += np.bincount(cells.ravel(), minlength=counts.size).reshape(counts.shape)
 
 
 class _Counter(latents.Writer):
-    """A writer that also counts symbols by scale index."""
+    """A writer that also counts the symbols of the latents by scale index."""
 
-    def __init__(self, prior: latents.Prior, y: Floats, gain: Floats, z: Floats, counts: npt.NDArray[np.int64]) -> None:
-        super().__init__(prior, y, gain, z)
+    def __init__(
+        self, tables: latents.Tables, y: Floats, gain: Floats, z: Floats, counts: npt.NDArray[np.int64]
+    ) -> None:
+        super().__init__(tables, y, gain, z)
         self._counts = counts
 
     def half(self, tile: latents.Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
         symbols = super().half(tile, first, mean, index)
-        width = self._counts.shape[1]
-        cells = index.astype(np.int64) * width + np.clip(symbols, -MAX_RADIUS, MAX_RADIUS) + MAX_RADIUS
-        self._counts += np.bincount(cells[index > 0], minlength=self._counts.size).reshape(self._counts.shape)
+        coded = index > 0
+        _add(self._counts, symbols[coded], index[coded])
         return symbols
+
+
+def _densities(prior: LogisticMixture) -> Probabilities:
+    """Probabilities (qualities, channels, values) of -MAX_RADIUS..MAX_RADIUS."""
+    q = torch.tensor(QUALITIES).double()
+    grid = torch.arange(-MAX_RADIUS, MAX_RADIUS + 1).double()
+    with torch.no_grad():
+        return deepcopy(prior).double().probability(grid.expand(len(q), prior.mean.shape[1], -1), q).numpy()
+
+
+def _both_sides(seen: npt.NDArray[np.int64], prior: Probabilities) -> Probabilities:
+    """Probabilities of 0..MAX_RADIUS from how often -MAX_RADIUS..MAX_RADIUS were seen, and a prior of 0..MAX_RADIUS."""
+    mean = (seen[MAX_RADIUS:] + seen[MAX_RADIUS::-1]) / 2  # the zero, which has one side, counts once
+    return np.asarray((mean + PRIOR_WEIGHT * prior) / (seen.sum() + PRIOR_WEIGHT))
+
+
+def _table(probabilities: Probabilities) -> RawTable:
+    """The table of values whose probabilities from -MAX_RADIUS up are given."""
+    inside = np.flatnonzero(probabilities > TAIL)
+    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (MAX_RADIUS, MAX_RADIUS)
+    rest = max(0.0, 1 - probabilities[low : high + 1].sum())
+    return low - MAX_RADIUS, quantize(np.append(probabilities[low : high + 1], rest))
 
 
 def _gaussian(index: int) -> npt.NDArray[np.float64]:
@@ -97,10 +141,10 @@ def _symmetric(probabilities: npt.NDArray[np.float64]) -> RawTable:
     return 1 - len(inner), quantize(np.concatenate([inner[:0:-1], inner, [rest]]))
 
 
-def join(prefix: str, tables: Sequence[RawTable]) -> Arrays:
+def _join(prefix: str, tables: Sequence[RawTable]) -> Arrays:
     """Tables as the arrays of a weights file."""
     return {
         f"{prefix}.minimum": np.array([minimum for minimum, _ in tables], np.int32),
         f"{prefix}.size": np.array([len(frequencies) for _, frequencies in tables], np.int32),
-        f"{prefix}.frequencies": np.concatenate([frequencies for _, frequencies in tables]),
+        f"{prefix}.frequencies": np.concatenate([frequencies for _, frequencies in tables]).astype(np.uint16),
     }
