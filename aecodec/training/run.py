@@ -91,8 +91,9 @@ def train_folder(
 
     turned = not whole_pictures(everything, options.crop)
     crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
-    trainer = Trainer(options, crops, config, checkpoint, trainable(start) if start and not resume else None)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
+    model = trainable(start, calibration) if start and not resume else None
+    trainer = Trainer(options, crops, config, checkpoint, model)
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"
     display = Display(trainer, report)
