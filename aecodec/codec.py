@@ -199,7 +199,8 @@ class Codec:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
         low, high = (int(100 * end) for end in QUALITY_RANGE)
         return last_that_fits(
-            *(low, high),
+            low,
+            high,
             lambda quality_field: self._encode_latents(y, quality_field / 100, frame),
             lambda contents: len(pack(contents)) <= target_bytes,
         )

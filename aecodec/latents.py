@@ -62,7 +62,6 @@ class Prior:
     """Everything that decides probabilities: two integer networks and the tables."""
 
     channels: int  # of the latents
-    hyper_channels: int
     hyper_stride: int  # latents per hyper latent
     hyper_synthesis: tuple[exact.Layer, ...]
     context: Context
@@ -81,7 +80,6 @@ def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
             raise ModelError(f"parameters up to {limit} are too large for the context network")
         return Prior(
             config.latent_channels,
-            config.hyper_channels,
             config.hyper_stride,
             exact.build(config.HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
             split(exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT), config.latent_channels),

@@ -55,6 +55,18 @@ def compress(*arguments: object, code: int = 0, stdin: bytes | None = None) -> R
     return cli("compress", "--model", "tiny", *arguments, code=code, stdin=stdin)
 
 
+def answer_without_pytorch(*arguments: object) -> str:
+    """What a command prints, in a process of its own, which must not import the large libraries for it."""
+    program = (
+        "import sys; from aecodec.cli import main\n"
+        f"try: main({[str(a) for a in arguments]!r})\n"
+        "finally: sys.stderr.write(' '.join({'torch', 'constriction'} & sys.modules.keys()))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    return result.stdout
+
+
 def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "aecodec", *map(str, arguments)]
     return subprocess.run(command, env=os.environ | ENVIRONMENT, capture_output=True, check=False, **options)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from aecodec.codec import Codec
-from tests.commands import COLOUR, ENVIRONMENT, GREY, cli, compress, listing, process, save
+from tests.commands import COLOUR, ENVIRONMENT, GREY, answer_without_pytorch, cli, compress, listing, process, save
 from tests.conftest import TINY
 
 
@@ -133,14 +133,7 @@ def test_answers_that_need_no_pytorch(tmp_path: Path, arguments: list[str]) -> N
     compress(tmp_path / "a.png")
     if arguments[0] == "info":
         arguments = [*arguments, str(tmp_path / "a.aec"), str(TINY)]
-    program = (
-        "import sys; from aecodec.cli import main\n"
-        f"try: main({arguments!r})\n"
-        "finally: sys.stderr.write(' '.join({'torch', 'constriction'} & sys.modules.keys()))"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stderr == ""
-    assert result.stdout
+    assert answer_without_pytorch(*arguments)
 
 
 def test_version_and_help() -> None:

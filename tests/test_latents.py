@@ -62,7 +62,7 @@ def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
     prior, rng = tiny._prior, np.random.default_rng(0)
     tables = prior.tables_at(0.5)
     y = rng.normal(0, 3, (5, 9, 7, prior.channels)).astype(np.float32)
-    z = rng.normal(0, 3, (5, 3, 2, prior.hyper_channels)).astype(np.float32)
+    z = rng.normal(0, 3, (5, 3, 2, len(tables.of_hyper))).astype(np.float32)
     gain = np.full(prior.channels, 1.5, np.float32)
     together = code(prior, Writer(tables, y, gain, z), 5, 9, 7)
     for i in range(5):

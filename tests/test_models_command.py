@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from click.testing import CliRunner, Result
 from aecodec.cli import main
 from aecodec.codec import Codec
 from aecodec.weights import load_weights, save_weights
+from tests.commands import answer_without_pytorch
 from tests.conftest import TINY
 
 
@@ -72,11 +71,4 @@ def test_nothing_to_list(tmp_path: Path) -> None:
 
 
 def test_the_list_needs_no_pytorch() -> None:
-    program = (
-        "import sys; from aecodec.cli import main\n"
-        f"try: main(['models', {str(TINY)!r}])\n"
-        "finally: sys.stderr.write(' '.join({'torch', 'constriction'} & sys.modules.keys()))"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stderr == ""
-    assert "tiny" in result.stdout
+    assert "tiny" in answer_without_pytorch("models", TINY)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from aecodec.bisection import last_that_fits
 from aecodec.evaluation.metrics import Pixels, as_rgb, psnr
 from aecodec.evaluation.results import Results, write_json
 from aecodec.evaluation.rivals import Rival, save_file
@@ -125,15 +126,9 @@ def typical(pixels: Pixels, side: int) -> tuple[int, int]:
 def at_least(rival: Rival, pixels: Pixels, budget: int) -> tuple[int, bytes]:
     """The lowest quality whose file has at least ``budget`` bytes, and the file; else the highest quality."""
     low, high = rival.quality_range
-    best = high, rival.encode(pixels, high)
-    while low < high:
-        middle = (low + high) // 2
-        data = rival.encode(pixels, middle)
-        if len(data) >= budget:
-            high, best = middle, (middle, data)
-        else:
-            low = middle + 1
-    return best
+    return last_that_fits(  # of the qualities from the highest down, hence the signs
+        -high, -low, lambda n: (-n, rival.encode(pixels, -n)), lambda coded: len(coded[1]) >= budget
+    )
 
 
 def _crop(rival: Rival, pixels: Pixels, coded: tuple[int, bytes], left: int, top: int) -> Crop:

@@ -73,10 +73,8 @@ def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]
         y = transform.analyse(pixels[None])
         for q, of_latents, of_hyper in zip(QUALITIES, counts.latents, counts.hyper, strict=True):
             gain, _ = transform.gains(q)
-            z = transform.hyper_analyse(y * gain)
-            counter = _Counter(prior.tables_at(q), y, gain, z, of_latents)
-            latents.code(prior, counter, *y.shape[:3])
-            _add(of_hyper, np.rint(z).astype(np.int64), np.arange(config.hyper_channels))
+            writer = latents.Writer(prior.tables_at(q), y, gain, transform.hyper_analyse(y * gain))
+            latents.code(prior, _Counter(writer, of_latents, of_hyper), *y.shape[:3])
     return counts
 
 
@@ -87,19 +85,23 @@ def _add(counts: npt.NDArray[np.int64], symbols: npt.NDArray[np.integer], rows: 
     counts += np.bincount(cells.ravel(), minlength=counts.size).reshape(counts.shape)
 
 
-class _Counter(latents.Writer):
-    """A writer that also counts the symbols of the latents by scale index."""
+@dataclass(frozen=True)
+class _Counter:
+    """A side that counts the symbols of another one: those of latents by scale index, of hyper latents by channel."""
 
-    def __init__(
-        self, tables: latents.Tables, y: Floats, gain: Floats, z: Floats, counts: npt.NDArray[np.int64]
-    ) -> None:
-        super().__init__(tables, y, gain, z)
-        self._counts = counts
+    writer: latents.Writer
+    of_latents: npt.NDArray[np.int64]
+    of_hyper: npt.NDArray[np.int64]
+
+    def hyper(self, count: int, height: int, width: int) -> Symbols:
+        symbols = self.writer.hyper(count, height, width)
+        _add(self.of_hyper, symbols, np.arange(symbols.shape[-1]))
+        return symbols
 
     def half(self, tile: latents.Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
-        symbols = super().half(tile, first, mean, index)
+        symbols = self.writer.half(tile, first, mean, index)
         coded = index > 0
-        _add(self._counts, symbols[coded], index[coded])
+        _add(self.of_latents, symbols[coded], index[coded])
         return symbols
 
 
