@@ -1,41 +1,34 @@
-"""The benchmark: sources, every codec, what is measured again and what is not, times, summaries, the command."""
+"""The benchmark: sources, what is measured again and what is not, times, summaries, the command."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import ModuleType
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from aecodec.cli import main
-from aecodec.errors import ModelError
-from aecodec.evaluation import bench, plots
-from aecodec.evaluation.codecs import Model, choose, models, rivals
+from aecodec.evaluation import bench
+from aecodec.evaluation.codecs import models
 from aecodec.evaluation.curves import Curve, Point
-from aecodec.evaluation.extra import BenchError, optional, version
+from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.lossless import Png
-from aecodec.evaluation.metrics import as_rgb, ms_ssim, ms_ssim_decibels, psnr, ssimulacra2
+from aecodec.evaluation.metrics import psnr
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
-from aecodec.evaluation.rivals import Jpeg, JpegXl, Machine, Rival, WebP
-from aecodec.evaluation.sources import Picture, Source, find_sources, spread
+from aecodec.evaluation.rivals import Jpeg, Machine, Rival, WebP
+from aecodec.evaluation.sources import Source, find_sources, spread
 from aecodec.evaluation.summary import curve, summarise
+from tests.conftest import TINY
+from tests.measured import PICTURES, results, rows
 from tests.pictures import picture
 
-TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
 POINTS = Path(__file__).parent.parent / "benchmarks" / "published" / "kodak.json"
 OPTIONS = bench.Options(timed=1, ssimulacra2=False)
-
-
-def quiet(_: str) -> None:
-    """Progress that nobody reads."""
 
 
 @pytest.fixture
@@ -46,33 +39,6 @@ def folder(tmp_path: Path) -> Path:
     Image.fromarray(picture(64, 96, 2)[..., 0]).save(pictures / "below" / "2.png")
     (pictures / "notes.txt").write_text("not a picture")
     return pictures
-
-
-# Metrics
-
-
-def test_ms_ssim_and_ssimulacra2_are_best_for_equal_pictures_and_fall_with_the_quality() -> None:
-    original = picture(176, 192, 3)
-    good, bad = (Jpeg().decode(Jpeg().encode(original, quality)) for quality in (90, 10))
-    assert ms_ssim(original, original) == pytest.approx(1)
-    assert ssimulacra2(original, original) == pytest.approx(100)
-    for metric in (ms_ssim, ssimulacra2):
-        best, worst = metric(original, good), metric(original, bad)
-        assert best is not None and worst is not None
-        assert worst < best
-
-
-def test_metrics_of_pictures_that_are_too_small_are_none() -> None:
-    small = picture(160, 200, 0)
-    assert ms_ssim(small, small) is None
-    assert ssimulacra2(small[:7], small[:7]) is None
-    with pytest.raises(ValueError, match="shapes"):
-        ms_ssim(small, small[:9])
-
-
-def test_ms_ssim_decibels() -> None:
-    assert ms_ssim_decibels(0.99) == pytest.approx(20)
-    assert ms_ssim_decibels(1) == math.inf
 
 
 # Sources
@@ -103,72 +69,6 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
 def test_spread_takes_evenly() -> None:
     assert spread(range(10), 3) == [0, 3, 6]
     assert spread(range(2), 3) == [0, 1]
-
-
-# Codecs
-
-
-@pytest.mark.parametrize("rival", rivals(1), ids=lambda rival: rival.name)
-@pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
-def test_every_codec_restores_the_picture_it_was_given(rival: Rival, grey: bool) -> None:
-    original = picture(64, 96, 1)[..., 0] if grey else picture(64, 96, 1)
-    low, high = rival.qualities[0], rival.qualities[-1]
-    restored = as_rgb(rival.decode(rival.encode(original, high)))
-    assert restored.shape == (64, 96, 3)
-    assert restored.dtype == np.uint8
-    assert psnr(as_rgb(original), restored) > 30
-    assert rival.quality_range[0] <= low <= high <= rival.quality_range[1]
-    if low < high:
-        assert len(rival.encode(original, low)) < len(rival.encode(original, high))
-        assert not np.array_equal(as_rgb(original), restored)
-    else:
-        assert np.array_equal(as_rgb(original), restored)
-
-
-def test_codecs_say_what_they_are() -> None:
-    every = rivals(1)
-    assert len({rival.name for rival in every}) == len(every)
-    for rival in every:
-        assert rival.settings
-        assert rival.versions
-        assert all(number[0].isdigit() or name == "AV1" for name, number in rival.versions.items()), rival.versions
-
-
-def test_jpeg_xl_quality_is_that_of_cjxl() -> None:
-    original = picture(64, 96, 1)
-    sizes = [len(JpegXl().encode(original, quality)) for quality in (1, 10, 29, 30, 60, 90, 100)]
-    assert sizes == sorted(sizes)
-
-
-def test_codecs_are_chosen_by_the_beginnings_of_their_names() -> None:
-    every = rivals(1)
-    assert choose(every, []) == every
-    assert [rival.name for rival in choose(every, ["jpeg"])] == ["JPEG"]
-    assert [rival.name for rival in choose(every, ["JPEG XL", "webp l"])] == [
-        *("JPEG XL e7", "WebP lossless", "JPEG XL lossless")
-    ]
-    with pytest.raises(BenchError, match=r"no codec 'bpg'; there are JPEG, "):
-        choose(every, ["bpg"])
-
-
-def test_models_are_named_and_told_apart(tmp_path: Path) -> None:
-    (model,) = models([str(TINY)])
-    assert isinstance(model, Model)
-    assert model.name.startswith("aecodec ")
-    assert model.id in model.settings
-    original = picture(64, 96, 1)
-    assert model.decode(model.encode(original, 60)).shape == original.shape
-    with pytest.raises(ModelError, match="same model twice"):
-        models([str(TINY), str(TINY)])
-    with pytest.raises(ModelError, match="no model named"):
-        models(["nothing"])
-
-
-def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "imagecodecs", None)
-    with pytest.raises(ModuleNotFoundError, match=r"imagecodecs.*aecodec\[bench\]"):
-        optional("imagecodecs")
-    assert version("no-such-distribution") == "not installed"
 
 
 # Measuring
@@ -243,23 +143,6 @@ def test_a_file_that_is_no_result_is_named_and_kept(tmp_path: Path, text: str) -
 
 
 # Summaries
-
-PICTURES = tuple(Picture(name, name, 100, 80, 3, 9000, "PNG", False) for name in ("a", "b"))
-
-
-def rows(codec: str, factor: float, lift: float = 0.0) -> list[Row]:
-    """A codec on two pictures, with ``factor`` times the bytes."""
-    return [
-        Row(codec, image, q, round(factor * 400 * 2 ** (q / 20)), 26 + q / 6 + lift, 0.9 + q / 1000, float(q))
-        for image, lift in (("a", lift), ("b", lift + 1.0))
-        for q in (20, 40, 60, 80)
-    ]
-
-
-def results(*found: Row) -> Results:
-    names = dict.fromkeys(row.codec for row in found)
-    codecs = tuple(bench.Codec(name, "settings", {"library": "1"}) for name in names)
-    return Results("test", PICTURES, codecs, {"pytorch-msssim": "1"}, found)
 
 
 def test_summary_of_a_codec_with_half_the_bytes() -> None:
@@ -389,34 +272,3 @@ def test_bench_says_what_is_wrong_in_one_line(
     assert result.exit_code == 1
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-# The README
-
-
-def test_readme_is_written_between_the_markers(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
-    readme = benchmark("readme")
-    path, found = tmp_path / "README.md", tmp_path / "results.json"
-    write_results(found, results(*rows("aecodec x", 0.5), *rows("JPEG", 1)))
-    path.write_text(f"# Before\n\n{readme.BEGIN}\nold\n{readme.END}\n\nafter\n")
-    for _ in range(2):  # the second time changes nothing
-        readme.main(["--results", str(found), "--readme", str(path)])
-        text = path.read_text()
-        assert text.startswith(f"# Before\n\n{readme.BEGIN}\n![")
-        assert text.endswith(f"{readme.END}\n\nafter\n")
-        assert "old" not in text
-        assert "| **aecodec x** | -50.0 % |" in text
-    assert "aecodec x takes 50 % fewer bytes than JPEG" in text
-    plot = (tmp_path / "docs" / "kodak.svg").read_text()
-    assert plot.startswith("<?xml")
-    assert plots.INK not in plot
-
-
-def test_readme_without_markers_is_left_alone(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
-    readme = benchmark("readme")
-    path, found = tmp_path / "README.md", tmp_path / "results.json"
-    write_results(found, results(*rows("JPEG", 1)))
-    path.write_text("nothing")
-    with pytest.raises(BenchError, match=r"README\.md: no lines"):
-        readme.main(["--results", str(found), "--readme", str(path)])
-    assert path.read_text() == "nothing"
