@@ -6,7 +6,6 @@ channels; a grey picture is coded as one whose three channels are equal.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -21,7 +20,7 @@ from aecodec.bisection import last_that_fits
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
-from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane
+from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane, lossless_may_be_smaller
 from aecodec.refine import Refiner, Task, steps_of
 from aecodec.transform import Floats, Transform
 
@@ -31,7 +30,6 @@ DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
-SMALL_PICTURE = 128 * 128  # pixels; up to here the lossless fallback is always tried
 
 
 @dataclass(frozen=True)
@@ -248,18 +246,6 @@ def _decode_lossless(contents: Contents) -> Picture:
     header = contents.header
     pixels = decode_lossless(contents.payload, header.width, header.height, header.channels)
     return _picture(contents, pixels)
-
-
-def lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
-    """Whether trying the lossless coding is worth its time: cheaply estimated on strips of larger pictures."""
-    height, width = pixels.shape[:2]
-    if height * width <= SMALL_PICTURE:
-        return True
-    rows = np.arange(0, height - 8, max(128, height // 8))[:, None] + np.arange(8)
-    strips = pixels[rows.ravel()].astype(np.int16)
-    residual = np.diff(strips, axis=1).astype(np.uint8)
-    estimate = len(zlib.compress(residual.tobytes(), 1)) * height / rows.size
-    return bool(estimate < 8 * size)  # lossless WebP takes less than this estimate, by up to a factor of about 6
 
 
 @lru_cache(maxsize=8)

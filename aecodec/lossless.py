@@ -7,6 +7,7 @@ tried, and its size and mode must be those of the header around it, the size bef
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from aecodec.errors import AecError, FormatError
 from aecodec.images import Pixels
+
+SMALL_PICTURE = 128 * 128  # pixels; up to here lossless coding is always tried
+STRIP = 8  # rows of each sample of a larger picture
 
 WEBP_MAX_SIDE = 16383
 WEBP_MAX_PIXELS = 2**25  # its lossless coder takes about 30 bytes of memory per pixel
@@ -31,6 +35,20 @@ def decode_plane(data: bytes, width: int, height: int) -> Pixels:
     if not data.startswith(_PNG_SIGNATURE):
         raise FormatError("stored alpha is no PNG")
     return _restore(data, width, height, "L")
+
+
+def lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
+    """Whether trying the lossless coding is worth its time: cheaply estimated on strips of larger pictures."""
+    height, width = pixels.shape[:2]
+    if height * width <= SMALL_PICTURE:
+        return True
+    if width < STRIP:
+        return lossless_may_be_smaller(pixels.swapaxes(0, 1), size)
+    rows = np.arange(0, max(1, height - STRIP), max(128, height // 8))[:, None] + np.arange(min(STRIP, height))
+    strips = pixels[rows.ravel()].astype(np.int16)
+    residual = np.diff(strips, axis=1).astype(np.uint8)
+    estimate = len(zlib.compress(residual.tobytes(), 1)) * height / rows.size
+    return bool(estimate < 8 * size)  # lossless WebP takes less than this estimate, by up to a factor of about 6
 
 
 def encode_lossless(pixels: Pixels) -> bytes:

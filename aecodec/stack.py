@@ -25,11 +25,10 @@ from aecodec.codec import (
     codec_for,
     hundredths,
     load_codec,
-    lossless_may_be_smaller,
 )
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
-from aecodec.lossless import decode_lossless, encode_lossless
+from aecodec.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
 from aecodec.refine import steps_of
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at

@@ -42,6 +42,16 @@ def test_sizes(tiny: Codec, picture: Pixels, width: int) -> None:
             assert restored.dtype == np.uint8
 
 
+@pytest.mark.parametrize("shape", [(5, 4000), (8, 4000, 3), (1, 20000), (20000, 1, 3)])
+def test_long_thin_pictures_are_never_larger_than_lossless(tiny: Codec, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert tiny.decode(tiny.encode(pixels, 50)).shape == shape
+    flat = np.full(shape, 90, np.uint8)
+    data = tiny.encode(flat, 50)
+    assert len(data) <= len(encode_lossless(flat)) + 40
+    assert np.array_equal(tiny.decode(data), flat)
+
+
 def test_the_shipped_model_restores_a_photograph(photo: Codec, picture: Pixels) -> None:
     data = photo.encode(picture, 60)
     assert parse_header(data).coding == Coding.LATENTS
