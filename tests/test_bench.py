@@ -19,6 +19,7 @@ from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.lossless import Png
 from aecodec.evaluation.metrics import psnr
 from aecodec.evaluation.published import read_published
+from aecodec.evaluation.report import markdown
 from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
 from aecodec.evaluation.rivals import Jpeg, Machine, Rival, WebP
 from aecodec.evaluation.sources import Source, find_sources, spread
@@ -177,6 +178,39 @@ def test_curves_average_ms_ssim_before_the_decibels_and_leave_out_exact_points()
     assert similar is not None
     assert similar.psnrs == pytest.approx([-10 * math.log10(0.06), -10 * math.log10(0.02)])
     assert curve("x", found[:2], PICTURES, "psnr") is None
+
+
+def test_a_picture_that_a_codec_restores_exactly_takes_no_part_in_curves() -> None:
+    ours, jpeg = rows("aecodec x", 0.5), rows("JPEG", 1)
+    alone = [row for row in ours if row.image == "a"], [row for row in jpeg if row.image == "a"]
+    exact = [row if row.image == "a" or row.quality < 60 else replace(row, psnr=None) for row in ours]
+    measured = results(*exact, *jpeg)
+    summary = summarise(measured)
+    assert summary.left_out == ("b",)
+    expected = [curve(each[0].codec, each, PICTURES[:1], "psnr") for each in alone]
+    assert [each.psnr for each in summary.scored] == expected
+    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
+    text = markdown(measured, summary)
+    assert "On this picture, at equal PSNR, aecodec x takes 50 % fewer bytes than JPEG" in text
+    assert "In no curve and no BD-rate: 1 of 2 pictures (b), which" in text
+
+    exact = [row if row.image == "a" or row.quality < 80 else replace(row, psnr=None) for row in ours]
+    summary = summarise(results(*exact, *jpeg))
+    assert summary.left_out == ()
+    assert summary.ours is not None
+    assert summary.ours.psnr is not None
+    assert [point.quality for point in summary.ours.psnr.points] == [20, 40, 60]
+
+
+def test_a_picture_too_small_for_ms_ssim_takes_no_part_in_its_curves() -> None:
+    ours, jpeg = (
+        [row if row.image == "a" else replace(row, ms_ssim=None) for row in found]
+        for found in (rows("aecodec x", 0.5), rows("JPEG", 1))
+    )
+    summary = summarise(results(*ours, *jpeg))
+    assert summary.left_out == ()
+    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
+    assert summary.comparisons[0].ms_ssim.percent == pytest.approx(-50, abs=0.1)
 
 
 def test_points_that_others_beat_are_left_out() -> None:

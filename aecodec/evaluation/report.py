@@ -76,6 +76,7 @@ def html(
         ours=summary.ours,
         headline=headline(results, summary),
         lossy_sources=lossy_sources(results),
+        left_out=left_out(results, summary),
         plots=_plots(summary, bool(published)),
         metrics=[(metric, label) for metric, label in plots.METRICS.items() if _measured(summary, metric)],
         speed_plot=_svg(plots.speed(summary), "speed"),
@@ -105,7 +106,7 @@ def headline(results: Results, summary: Summary) -> str:
     ours = summary.ours
     against = [each for each in summary.comparisons if not each.ours and not each.published]
     known = [each for each in against if each.saved.percent is not None]
-    count = len(results.pictures)
+    count = len(results.pictures) - len(summary.left_out)
     start = f"On {'this picture' if count == 1 else f'these {count} pictures'}, at equal PSNR,"
     if ours is None or not known:
         return f"{start} there is nothing to compare: no model, or no common range of quality."
@@ -119,18 +120,32 @@ def lossy_sources(results: Results) -> str:
     names = [picture.name for picture in results.pictures if picture.lossy]
     if not names:
         return ""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (
-        f"{len(names)} of {len(results.pictures)} pictures are in formats that are mostly lossy ({shown}): they are "
-        "coded lossy a second time here, which favours the codec that they come from."
+        f"{len(names)} of {len(results.pictures)} pictures are in formats that are mostly lossy ({_some(names)}): they "
+        "are coded lossy a second time here, which favours the codec that they come from."
     )
+
+
+def left_out(results: Results, summary: Summary) -> str:
+    """Which pictures are in no curve, and why; empty where all are."""
+    names = summary.left_out
+    if not names:
+        return ""
+    return (
+        f"In no curve and no BD-rate: {len(names)} of {len(results.pictures)} pictures ({_some(names)}), which some "
+        "codec restores exactly at half of its settings or more, so that there is no PSNR."
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def markdown(results: Results, summary: Summary) -> str:
     """The summary for terminals and READMEs."""
     lines = [f"# {results.title}", "", headline(results, summary)]
-    warning = lossy_sources(results)
-    lines += ["", warning] if warning else []
+    for warning in (left_out(results, summary), lossy_sources(results)):
+        lines += ["", warning] if warning else []
     lines += ["", *bd_table(summary)]
     lines += ["", "Bits per pixel at a mean PSNR of", ""]
     lines += markdown_table(

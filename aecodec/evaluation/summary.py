@@ -2,8 +2,9 @@
 
 Mean curves are those of :mod:`aecodec.evaluation.curves`: the mean of the pictures' bits per pixel against the mean of
 their scores, one point per quality setting. MS-SSIM is averaged first and then put into decibels, -10 log10(1 - mean),
-as published tables of it are. A setting that restored some picture exactly has no PSNR in decibels and is left out of
-the curve, and so is a point that another one beats in both rate and score.
+as published tables of it are. What was restored exactly has no PSNR in decibels. A picture of which that holds at half
+of some lossy codec's settings or more (a blank page, a screenshot) is in no curve; beyond that, a setting that restored
+some picture exactly is left out of the codec's curve, and so is a point that another one beats in both rate and score.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ class Summary:
     rivals: tuple[str, ...]
     gains: tuple[Gain, ...]
     speeds: tuple[Speed, ...]
+    left_out: tuple[str, ...]  # pictures that are in no curve
 
     @property
     def ours(self) -> Scored | None:
@@ -110,13 +112,12 @@ class Summary:
 
 def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
     """Everything a report shows, computed from the rows."""
-    scored, lossless = [], []
-    for codec in results.codecs:
-        rows = results.of(codec.name)
-        if all(row.psnr is None for row in rows):
-            lossless.append(_lossless(codec, rows, results.pictures))
-        else:
-            scored.append(_scored(codec, rows, results.pictures))
+    lossy = tuple(codec for codec in results.codecs if any(row.psnr is not None for row in results.of(codec.name)))
+    compared = _comparable(results, lossy, "psnr")
+    lossless = [
+        _lossless(codec, results.of(codec.name), results.pictures) for codec in results.codecs if codec not in lossy
+    ]
+    scored = [_scored(codec, results, lossy) for codec in lossy]
     measured = tuple(scored)
     scored += [Scored(p.name, False, True, p.source, p.psnr, p.ms_ssim, None) for p in published]
     reference = next((each for each in measured if not each.ours), measured[0] if measured else None)
@@ -132,6 +133,7 @@ def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
         rivals,
         _gains(results, ours.name, rivals) if ours else (),
         speeds_at(results, TIMED_PSNR),
+        tuple(picture.name for picture in results.pictures if picture not in compared),
     )
 
 
@@ -147,10 +149,10 @@ def compare(reference: Curve | None, test: Curve | None) -> BdRate:
 
 
 def curve(name: str, rows: Iterable[Row], pictures: Sequence[Picture], metric: str) -> Curve | None:
-    """The mean curve by ``psnr``, ``ms_ssim`` or ``ssimulacra2``; None with fewer than two points."""
+    """The mean curve of ``pictures`` by ``psnr``, ``ms_ssim`` or ``ssimulacra2``; None with fewer than two points."""
     pixels = {picture.name: picture.pixels for picture in pictures}
     by_quality: dict[int, list[Row]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.image in pixels):
         by_quality.setdefault(row.quality, []).append(row)
     points = []
     for quality, group in by_quality.items():
@@ -171,8 +173,22 @@ def _score(row: Row, metric: str) -> float | None:
     return {"psnr": row.psnr, "ms_ssim": row.ms_ssim, "ssimulacra2": row.ssimulacra2}[metric]
 
 
-def _scored(codec: Codec, rows: Sequence[Row], pictures: Sequence[Picture]) -> Scored:
-    curves = [curve(codec.name, rows, pictures, metric) for metric in ("psnr", "ms_ssim", "ssimulacra2")]
+def _comparable(results: Results, lossy: Sequence[Codec], metric: str) -> tuple[Picture, ...]:
+    """The pictures that have a score at most settings of every lossy codec."""
+    left_out = set()
+    for codec in lossy:
+        known: dict[str, list[bool]] = {}
+        for row in results.of(codec.name):
+            known.setdefault(row.image, []).append(_score(row, metric) is not None)
+        left_out |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
+    return tuple(picture for picture in results.pictures if picture.name not in left_out)
+
+
+def _scored(codec: Codec, results: Results, lossy: Sequence[Codec]) -> Scored:
+    curves = [
+        curve(codec.name, results.of(codec.name), _comparable(results, lossy, metric), metric)
+        for metric in ("psnr", "ms_ssim", "ssimulacra2")
+    ]
     return Scored(codec.name, codec.name.startswith(PREFIX), False, codec.settings, *curves)
 
 
