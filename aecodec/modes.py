@@ -68,7 +68,7 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 def refuse_hidden_depth(image: ImageFile.ImageFile, data: bytes) -> None:
     """Pillow opens many pictures of more than 8 bits a sample as 8-bit ones, without a word."""
-    if _bits_a_sample(image, data) > 8 and (not image.mode.startswith("I") or "transparency" in image.info):
+    if _bits_a_sample(image, data) > 8 and (not image.mode.startswith(("F", "I")) or "transparency" in image.info):
         raise ImageError(_SIXTEEN_BITS if image.format != "AVIF" else _SIXTEEN_BITS.replace("16", "more than 8", 1))
     if image.format == "PPM" and image.mode == "I":  # scaled, so that 0..255 would not mean 8 bits
         raise ImageError(_SIXTEEN_BITS)

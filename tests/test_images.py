@@ -147,6 +147,11 @@ def test_16_bits_are_narrowed_only_where_nothing_is_lost(format: str) -> None:
         images.read(file_of(GREY.astype(np.uint16), format))
 
 
+def test_a_tiff_of_floating_point_is_refused_as_such() -> None:
+    with pytest.raises(ImageError, match="floating point"):
+        images.read(file_of(GREY.astype(np.float32), "TIFF"))
+
+
 @pytest.mark.parametrize("mode", ["I;16", "I;16B"])
 def test_pillow_images_of_16_bits(mode: str) -> None:
     order = "<u2" if mode == "I;16" else ">u2"
