@@ -197,7 +197,7 @@ def test_icons_among_large_pictures_are_left_out() -> None:
     messages: list[str] = []
     mixed = pictures([(300, 300), (40, 300), (300, 300)])
     assert len(large_enough(mixed, 256, messages.append)) == 2
-    assert messages == ["1.png: smaller than 64 pixels, left out"]
+    assert messages == ["left out: 1.png: smaller than 64 pixels"]
     assert len(large_enough(mixed, 64, messages.append)) == 3
 
 

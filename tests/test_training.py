@@ -176,12 +176,18 @@ def test_crops_of_small_pictures_are_padded() -> None:
     assert q.max() <= 1
 
 
-def test_unreadable_pictures_are_reported_and_left_out(folder: Path) -> None:
+def test_unusable_pictures_are_left_out_and_reported_with_the_cause(folder: Path) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
     Image.new("RGB", (10, 7)).save(folder / "small.png")
+    Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(folder / "deep.png")  # all white, if just converted
     messages: list[str] = []
     assert len(load_pictures(find_pictures(folder), messages.append)) == 6
-    assert sorted(m.split(":")[0].split("/")[-1] for m in messages) == ["bad.png", "small.png"]
+    assert messages == [
+        f"left out: {folder / 'bad.png'}: not a picture of a known format",
+        f"left out: {folder / 'deep.png'}: 16 bits a sample; convert it to 8 bits first, for example with: "
+        "magick IN -depth 8 OUT",
+        f"left out: {folder / 'small.png'}: smaller than 8 pixels",
+    ]
 
 
 def test_too_few_pictures() -> None:

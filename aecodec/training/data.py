@@ -18,7 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from aecodec.arrays import is_array, read_array
-from aecodec.errors import DataError
+from aecodec.errors import AecError, DataError
+from aecodec.images import read
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -89,19 +90,19 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def _load(path: Path) -> TrainingPicture | None:
+def _load(path: Path) -> TrainingPicture | AecError:
+    """The picture, or why it cannot be had: what cannot be compressed is no example of what will be."""
     try:
-        with Image.open(path) as file:
-            image: Image.Image = file.convert("RGB")
-            long = max(image.size)
-            if long > LARGE:  # scaling down hides the traces of an earlier lossy coding
-                random = np.random.default_rng([ord(letter) for letter in path.name])
-                factor = LARGE * random.uniform(0.5, 1) / long
-                size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-                image = image.resize(size, Image.Resampling.LANCZOS)
-            return TrainingPicture(path, np.asarray(image, np.uint8))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
+        image = Image.fromarray(read(path).pixels).convert("RGB")
+    except AecError as error:
+        return error
+    long = max(image.size)
+    if long > LARGE:  # scaling down hides the traces of an earlier lossy coding
+        random = np.random.default_rng([ord(letter) for letter in path.name])
+        factor = LARGE * random.uniform(0.5, 1) / long
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return TrainingPicture(path, np.asarray(image, np.uint8))
 
 
 def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) -> list[TrainingPicture]:
@@ -111,10 +112,10 @@ def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) 
         loaded = list(pool.map(_load, paths))
     good = []
     for path, picture in zip(paths, loaded, strict=True):
-        if picture is None:
-            report(f"{path}: not a readable picture, left out")
+        if isinstance(picture, AecError):
+            report(f"left out: {picture}")
         elif min(picture.pixels.shape[:2]) < SMALLEST:
-            report(f"{path}: smaller than {SMALLEST} pixels, left out")
+            report(f"left out: {path}: smaller than {SMALLEST} pixels")
         else:
             good.append(picture)
     return good
@@ -155,7 +156,7 @@ def large_enough(pictures: Pictures, crop: int, report: Callable[[str], None]) -
     good = []
     for picture in pictures:
         if min(picture.pixels.shape[:2]) < smallest:
-            report(f"{picture.path}: smaller than {smallest} pixels, left out")
+            report(f"left out: {picture.path}: smaller than {smallest} pixels")
         else:
             good.append(picture)
     return good
