@@ -18,6 +18,7 @@ import numpy as np
 from aecodec import arrays, images, weights
 from aecodec.codec import DEFAULT_MODEL, QUALITY_RANGE, Codec, Pixels, load_codec
 from aecodec.errors import AecError, ImageError
+from aecodec.sampling import evenly
 from aecodec.stack import decode_stack, encode_stack
 
 SAMPLE = 12  # pictures
@@ -97,7 +98,7 @@ def payment(files: Sequence[Path], model: Path, quality: float, max_pixels: int)
     """
     codec, other_path = load_codec(model), weights.find(DEFAULT_MODEL)
     load_codec(other_path)  # an error now rather than after the model's measurement
-    chosen = _evenly(files, SAMPLE)
+    chosen = evenly(files, SAMPLE)
     budget = SAMPLE_PIXELS // len(chosen)
     samples = []
     for number, path in enumerate(chosen):
@@ -177,11 +178,6 @@ def _extent(files: Sequence[Path]) -> Extent:
             pictures += shape[0]
             pixels += math.prod(shape)
     return Extent(pictures, pixels)
-
-
-def _evenly(files: Sequence[Path], count: int) -> list[Path]:
-    """At most ``count`` of them, from all over."""
-    return [files[i * len(files) // min(count, len(files))] for i in range(min(count, len(files)))]
 
 
 def _megabytes(size: float) -> str:

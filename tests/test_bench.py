@@ -22,8 +22,9 @@ from aecodec.evaluation.published import read_published
 from aecodec.evaluation.report import markdown
 from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
 from aecodec.evaluation.rivals import Jpeg, Machine, Rival, WebP
-from aecodec.evaluation.sources import Source, find_sources, spread
+from aecodec.evaluation.sources import Source, find_sources
 from aecodec.evaluation.summary import curve, summarise
+from aecodec.sampling import evenly
 from tests.conftest import TINY
 from tests.measured import PICTURES, results, rows
 from tests.pictures import picture
@@ -67,9 +68,9 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
         find_sources(tmp_path / "a.png")
 
 
-def test_spread_takes_evenly() -> None:
-    assert spread(range(10), 3) == [0, 3, 6]
-    assert spread(range(2), 3) == [0, 1]
+def test_a_few_of_many_come_from_all_over() -> None:
+    assert evenly(range(10), 3) == [0, 3, 6]
+    assert evenly(range(2), 3) == evenly(range(2), None) == [0, 1]
 
 
 # Measuring

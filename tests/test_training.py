@@ -190,6 +190,16 @@ def test_unusable_pictures_are_left_out_and_reported_with_the_cause(folder: Path
     ]
 
 
+def test_a_folder_too_large_for_memory_is_thinned_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = find_pictures(folder)
+    everything = load_pictures(paths)
+    monkeypatch.setattr("aecodec.training.data.MEMORY", sum(picture.pixels.nbytes for picture in everything) // 2)
+    messages: list[str] = []
+    assert [picture.path for picture in load_pictures(paths, messages.append)] == paths[::2]
+    assert messages[0].startswith("6 pictures would take ")
+    assert "3 from all over are used" in messages[0]
+
+
 def test_too_few_pictures() -> None:
     with pytest.raises(DataError, match="at least"):
         split([Path("a.png")], 0.1)

@@ -22,8 +22,9 @@ from aecodec.evaluation.extra import BenchError, version
 from aecodec.evaluation.metrics import as_rgb, ms_ssim, psnr, ssimulacra2
 from aecodec.evaluation.results import Codec, Results, Row, Time, Timing, read_results, write_results
 from aecodec.evaluation.rivals import Rival, machine
-from aecodec.evaluation.sources import Source, spread
+from aecodec.evaluation.sources import Source
 from aecodec.evaluation.timing import peak_memory, processes, time_codec
+from aecodec.sampling import evenly
 
 METRICS = ("pytorch-msssim", "ssimulacra2")
 Report = Callable[[str], None]
@@ -173,7 +174,7 @@ def _time(
     options: Options,
     report: Report,
 ) -> Iterator[list[Time]]:
-    tasks = _missing(rivals, spread(sources, options.timed), results.times)
+    tasks = _missing(rivals, evenly(sources, options.timed), results.times)
     for number, (rival, source, qualities) in enumerate(tasks, 1):
         with _named(rival, source):
             times = pool.submit(time_codec, rival, source, qualities).result()

@@ -21,8 +21,9 @@ from aecodec.bisection import last_that_fits
 from aecodec.evaluation.metrics import Pixels, as_rgb, psnr
 from aecodec.evaluation.results import Results, write_json
 from aecodec.evaluation.rivals import Rival, save_file
-from aecodec.evaluation.sources import Source, spread
+from aecodec.evaluation.sources import Source
 from aecodec.evaluation.summary import Summary, hardest_rival
+from aecodec.sampling import evenly
 
 SIDE = 208  # pixels of a crop
 VERSION = 1
@@ -67,7 +68,7 @@ def choose(sources: Sequence[Source], summary: Summary) -> list[Choice]:
     hardest = hardest_rival(summary.gains)
     known = [gain for gain in summary.gains if gain.against and gain.against[hardest].percent is not None]
     if not known:
-        return [Choice(source, "one of the pictures") for source in spread(sources, 3)]
+        return [Choice(source, "one of the pictures") for source in evenly(sources, 3)]
     rival = summary.rivals[hardest]
     chosen = {0: f"the greatest gain against {rival}"}
     chosen.setdefault(len(known) - 1, f"the smallest gain, or greatest loss, against {rival}")

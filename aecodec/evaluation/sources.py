@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from PIL import Image
 
@@ -14,10 +12,9 @@ from aecodec import images
 from aecodec.errors import AecError, ImageError
 from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.metrics import Pixels
+from aecodec.sampling import evenly
 
 LOSSY = frozenset({"AVIF", "JPEG", "JPEG2000", "MPO", "WEBP"})  # formats that may have lost something already
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def find_sources(folder: Path, limit: int | None = None) -> tuple[list[Source], 
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in kinds and path.is_file())
     sources: list[Source] = []
     failures: list[str] = []
-    for path in spread(paths, limit):
+    for path in evenly(paths, limit):
         try:
             sources.append(_describe(path, path.relative_to(folder).as_posix()))
         except (AecError, OSError) as error:
@@ -76,13 +73,6 @@ def find_sources(folder: Path, limit: int | None = None) -> tuple[list[Source], 
         first = f"; the first problem: {failures[0]}" if failures else ""
         raise BenchError(f"{folder}: no pictures that can be measured{first}")
     return sources, failures
-
-
-def spread(items: Sequence[T], limit: int | None) -> list[T]:
-    """At most ``limit`` of the items, evenly spread over them."""
-    if limit is None or limit >= len(items):
-        return list(items)
-    return [items[i * len(items) // limit] for i in range(limit)]
 
 
 def _describe(path: Path, name: str) -> Source:

@@ -7,7 +7,7 @@ padded part counts in rate and distortion like any other: it costs little, but i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,14 @@ from PIL import Image
 
 from aecodec.arrays import is_array, read_array
 from aecodec.errors import AecError, DataError
-from aecodec.images import read
+from aecodec.images import read, size_of
+from aecodec.sampling import evenly
 
 Pixels = npt.NDArray[np.uint8]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".jp2", ".gif"})
 LARGE = 1600  # longer sides are scaled down at random to between half of this and this
+MEMORY = 4 * 10**9  # bytes of pixels that are kept; of a folder that has more, a part is taken
 SMALLEST = 8  # sides of a picture
 FEWEST = 4  # pictures
 LARGE_CROP = 64  # side; where pictures are smaller, crops hold them whole
@@ -90,24 +92,49 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
+def _kept_size(path: Path, width: int, height: int) -> tuple[int, int]:
+    """Width and height that a picture is scaled down to, which hides the traces of an earlier lossy coding."""
+    long = max(width, height)
+    if long <= LARGE:
+        return width, height
+    random = np.random.default_rng([ord(letter) for letter in path.name])
+    factor = LARGE * random.uniform(0.5, 1) / long
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
 def _load(path: Path) -> TrainingPicture | AecError:
     """The picture, or why it cannot be had: what cannot be compressed is no example of what will be."""
     try:
         image = Image.fromarray(read(path).pixels).convert("RGB")
     except AecError as error:
         return error
-    long = max(image.size)
-    if long > LARGE:  # scaling down hides the traces of an earlier lossy coding
-        random = np.random.default_rng([ord(letter) for letter in path.name])
-        factor = LARGE * random.uniform(0.5, 1) / long
-        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    size = _kept_size(path, *image.size)
+    if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
     return TrainingPicture(path, np.asarray(image, np.uint8))
 
 
-def load_pictures(paths: Iterable[Path], report: Callable[[str], None] = print) -> list[TrainingPicture]:
-    """Decode ``paths``; unreadable and tiny pictures are reported and left out."""
-    paths = list(paths)
+def _bytes_kept(path: Path) -> int:
+    try:
+        width, height = _kept_size(path, *size_of(path))
+    except AecError:
+        return 0
+    return 3 * width * height
+
+
+def _affordable(paths: Sequence[Path], report: Callable[[str], None]) -> Sequence[Path]:
+    """As many as fit into memory, evenly spread."""
+    needed = sum(map(_bytes_kept, paths))
+    if needed <= MEMORY:
+        return paths
+    count = max(1, len(paths) * MEMORY // needed)
+    report(f"{len(paths):,} pictures would take {needed / 1e9:,.1f} GB of memory; {count:,} from all over are used")
+    return evenly(paths, count)
+
+
+def load_pictures(paths: Sequence[Path], report: Callable[[str], None] = print) -> list[TrainingPicture]:
+    """Decode ``paths``; unreadable and tiny pictures are reported and left out, and so are more than memory holds."""
+    paths = _affordable(paths, report)
     with ThreadPoolExecutor(2) as pool:
         loaded = list(pool.map(_load, paths))
     good = []
