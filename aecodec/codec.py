@@ -259,11 +259,7 @@ def load_codec(model: str | PathLike[str] = DEFAULT_MODEL) -> Codec:
 
 
 def _load_path(path: Path) -> Codec:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error
-    return _load(path.resolve(), (status.st_mtime_ns, status.st_size))
+    return _load(path.resolve(), weights.stamp(path))
 
 
 def decode_picture(data: bytes, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:

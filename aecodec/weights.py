@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -113,13 +114,28 @@ def describe(path: Path) -> Card:
     return _card(path, identify(_read(path)))
 
 
-def _read(path: Path) -> bytes:
+def stamp(path: Path) -> tuple[int, int]:
+    """What changes when a weights file does. Raises ModelError where there is none."""
     try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise ModelError(f"{path}: larger than any weights file ({MAX_WEIGHTS_BYTES} bytes)")
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error
+    return status.st_mtime_ns, status.st_size
+
+
+def _read(path: Path) -> bytes:
+    if stamp(path)[1] > MAX_WEIGHTS_BYTES:
+        raise ModelError(f"{path}: larger than any weights file ({MAX_WEIGHTS_BYTES} bytes)")
+    try:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read weights ({error.strerror})") from error
+
+
+@lru_cache(maxsize=64)
+def _identity(path: Path, stamp: tuple[int, int]) -> bytes:
+    """The id of a weights file, which is not read again for every picture of a folder."""
+    return identify(_read(path))
 
 
 def _card(path: Path, identity: bytes) -> Card:
@@ -148,7 +164,7 @@ def _own_folder() -> list[Path]:
 
 def packaged_ids() -> set[bytes]:
     """Of the models that come with the package, and so are on every machine that has it."""
-    return {identify(_read(path)) for folder in _own_folder() for path in folder.glob("*.safetensors")}
+    return {_identity(path, stamp(path)) for folder in _own_folder() for path in folder.glob("*.safetensors")}
 
 
 def installed() -> Iterator[Path]:
@@ -175,7 +191,7 @@ def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
     """The weights file with this id, among ``given`` and the installed ones; else ModelError says where it looked."""
     looked = [*given, *installed()]
     for path in looked:
-        if identify(_read(path)) == identity:
+        if _identity(path.resolve(), stamp(path)) == identity:
             return path
     places = ", ".join(str(p) for p in [*given, *folders()])
     raise ModelError(
