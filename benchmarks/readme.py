@@ -37,7 +37,9 @@ def section(results: Results, summary: Summary) -> str:
     reference = summary.reference
     heads = ["codec", f"bytes against {reference}, PSNR", "the same, MS-SSIM", f"{ours} against it, PSNR"]
     timing = next((codec.timing for codec in results.codecs if codec.timing), None)
-    where = f" on {timing.machine.cpu}, {timing.threads} thread(s) for every codec" if timing else ""
+    where = ""
+    if timing:
+        where = f" on {timing.machine.cpu}, {timing.threads} thread{'s' * (timing.threads != 1)} for every codec"
     lines = [
         f"![Rate and distortion on {results.title}]({PLOT.as_posix()})",
         "",
