@@ -197,15 +197,12 @@ def test_a_payment() -> None:
     assert "would save nothing;" in str(replace(found, other=Point(60, 300, 40.0)))
 
 
-def test_a_sample_is_taken_from_all_over_and_from_few_pixels(folder: Path) -> None:
+def test_samples_are_of_few_pixels(folder: Path) -> None:
     large = np.tile(COLOUR, (30, 20, 1))
     save(folder / "large.png", large)
     np.save(folder / "many.npy", np.stack([GREY] * 40))
     assert embedding._sample(folder / "large.png", 90_000, 3, large.size).shape == (1, 300, 300, 3)
     assert embedding._sample(folder / "many.npy", 54_000, 3, large.size).shape == (10, 60, 90)
-    files = [Path(str(i)) for i in range(100)]
-    assert [str(path) for path in embedding._evenly(files, 5)] == ["0", "20", "40", "60", "80"]
-    assert embedding._evenly(files[:3], 5) == files[:3]
 
 
 def test_the_package_model_is_not_embedded(folder: Path) -> None:
