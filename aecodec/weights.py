@@ -133,9 +133,13 @@ def _read(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _identity(path: Path, stamp: tuple[int, int]) -> bytes:
-    """The id of a weights file, which is not read again for every picture of a folder."""
+def _identify_stamped(path: Path, stamp: tuple[int, int]) -> bytes:
     return identify(_read(path))
+
+
+def _identify_file(path: Path) -> bytes:
+    """The id of a weights file, which is not read again for every picture of a folder."""
+    return _identify_stamped(path.resolve(), stamp(path))
 
 
 def _card(path: Path, identity: bytes) -> Card:
@@ -164,7 +168,7 @@ def _own_folder() -> list[Path]:
 
 def packaged_ids() -> set[bytes]:
     """Of the models that come with the package, and so are on every machine that has it."""
-    return {_identity(path, stamp(path)) for folder in _own_folder() for path in folder.glob("*.safetensors")}
+    return {_identify_file(path) for folder in _own_folder() for path in folder.glob("*.safetensors")}
 
 
 def installed() -> Iterator[Path]:
@@ -191,7 +195,7 @@ def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
     """The weights file with this id, among ``given`` and the installed ones; else ModelError says where it looked."""
     looked = [*given, *installed()]
     for path in looked:
-        if _identity(path.resolve(), stamp(path)) == identity:
+        if _identify_file(path) == identity:
             return path
     places = ", ".join(str(p) for p in [*given, *folders()])
     raise ModelError(

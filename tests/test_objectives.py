@@ -25,7 +25,7 @@ from tests.golden.make import TINY
 Pixels = npt.NDArray[np.uint8]
 
 STEPS = 120
-DENOISING = Objective(noise=(30, 30))
+DENOISING = Objective(noise=(20, 20))
 SPARSE = Objective(sparsity=3.0)
 CONTRACTIVE = Objective(contraction=2000.0)
 CROSS_ENTROPY = Objective(cross_entropy=True)
@@ -70,7 +70,7 @@ def test_each_objective_makes_a_codec(codecs: dict[Objective, Codec], cat: Pixel
 
 
 def test_denoising_is_nearer_to_the_clean_picture(codecs: dict[Objective, Codec], cat: Pixels) -> None:
-    noisy = add_noise(torch.from_numpy(cat)[None], (30, 30), torch.Generator().manual_seed(0))[0].numpy()
+    noisy = add_noise(torch.from_numpy(cat)[None], (20, 20), torch.Generator().manual_seed(0))[0].numpy()
     plain, denoising = (codecs[o].encode(noisy, 90) for o in (PLAIN, DENOISING))
     assert psnr(cat, codecs[DENOISING].decode(denoising)) > psnr(cat, codecs[PLAIN].decode(plain))
     assert len(denoising) < len(plain)

@@ -25,6 +25,7 @@ from aecodec.evaluation.speeds import Speed, speeds_at
 PSNRS = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0, 40.0)
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 TIMED_PSNR = 33.0
+METRICS = ("psnr", "ms_ssim", "ssimulacra2")
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,12 @@ class Summary:
 def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
     """Everything a report shows, computed from the rows."""
     lossy = tuple(codec for codec in results.codecs if any(row.psnr is not None for row in results.of(codec.name)))
-    compared = _comparable(results, lossy, "psnr")
+    without = [_without(results, lossy, metric) for metric in METRICS]
+    compared = [[picture for picture in results.pictures if picture.name not in names] for names in without]
     lossless = [
         _lossless(codec, results.of(codec.name), results.pictures) for codec in results.codecs if codec not in lossy
     ]
-    scored = [_scored(codec, results, lossy) for codec in lossy]
+    scored = [_scored(codec, results.of(codec.name), compared) for codec in lossy]
     measured = tuple(scored)
     scored += [Scored(p.name, False, True, p.source, p.psnr, p.ms_ssim, None) for p in published]
     reference = next((each for each in measured if not each.ours), measured[0] if measured else None)
@@ -133,7 +135,7 @@ def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
         rivals,
         _gains(results, ours.name, rivals) if ours else (),
         speeds_at(results, TIMED_PSNR),
-        tuple(picture.name for picture in results.pictures if picture not in compared),
+        tuple(picture.name for picture in results.pictures if picture.name in without[0]),
     )
 
 
@@ -173,22 +175,20 @@ def _score(row: Row, metric: str) -> float | None:
     return {"psnr": row.psnr, "ms_ssim": row.ms_ssim, "ssimulacra2": row.ssimulacra2}[metric]
 
 
-def _comparable(results: Results, lossy: Sequence[Codec], metric: str) -> tuple[Picture, ...]:
-    """The pictures that have a score at most settings of every lossy codec."""
-    left_out = set()
+def _without(results: Results, lossy: Sequence[Codec], metric: str) -> set[str]:
+    """The names of pictures that have no score at half of some lossy codec's settings or more."""
+    names: set[str] = set()
     for codec in lossy:
         known: dict[str, list[bool]] = {}
         for row in results.of(codec.name):
             known.setdefault(row.image, []).append(_score(row, metric) is not None)
-        left_out |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
-    return tuple(picture for picture in results.pictures if picture.name not in left_out)
+        names |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
+    return names
 
 
-def _scored(codec: Codec, results: Results, lossy: Sequence[Codec]) -> Scored:
-    curves = [
-        curve(codec.name, results.of(codec.name), _comparable(results, lossy, metric), metric)
-        for metric in ("psnr", "ms_ssim", "ssimulacra2")
-    ]
+def _scored(codec: Codec, rows: Sequence[Row], compared: Sequence[Sequence[Picture]]) -> Scored:
+    """The curves of a codec, each over the pictures to be compared by its metric."""
+    curves = [curve(codec.name, rows, pictures, metric) for metric, pictures in zip(METRICS, compared, strict=True)]
     return Scored(codec.name, codec.name.startswith(PREFIX), False, codec.settings, *curves)
 
 
