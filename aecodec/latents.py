@@ -41,7 +41,7 @@ from aecodec.weights import Arrays
 Floats = npt.NDArray[np.float32]
 
 TILE = 64  # latents
-HYPER_LIMIT = 2**7  # of hyper latents, as the hyper synthesis sees them
+HYPER_LIMIT = 2**9  # of hyper latents, as the hyper synthesis sees them
 LATENT_LIMIT = 2**11  # of latents, as the context network sees them
 CONTEXT_LIMIT = LATENT_LIMIT << FRACTION_BITS
 

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from aecodec.config import INDEX_UNIT, SCALE_COUNT, SCALE_MIN, SCALE_STEP, SharedConfig
 
+GREY_LEVELS = 255 / 4  # in a unit of the networks
+
 
 class _AtLeast(torch.autograd.Function):
     """max(x, bound) whose gradient still passes where it would lift x."""
@@ -50,3 +52,8 @@ def gaussian_bits(deviation: Tensor, parameter: Tensor) -> Tensor:
 def lagrangian(c: SharedConfig, q: Tensor) -> Tensor:
     """Weight of the squared error (in grey levels) against bits per pixel for qualities ``q`` in 0..1."""
     return c.lambda_min * (c.lambda_max / c.lambda_min) ** q
+
+
+def error_weight(c: SharedConfig, q: float) -> float:
+    """Bits that one unit of squared error of the networks' pixels is worth at quality ``q`` in 0..1."""
+    return float(lagrangian(c, torch.tensor(q))) / c.colours * GREY_LEVELS**2

@@ -21,7 +21,7 @@ from aecodec.config import INDEX_UNIT, SharedConfig
 from aecodec.float_prior import fill_prior
 from aecodec.latents import HYPER_LIMIT, Tile, tiles
 from aecodec.networks import Networks, checkerboard, corrected, to_network
-from aecodec.rate import gaussian_bits, lagrangian
+from aecodec.rate import error_weight, gaussian_bits
 from aecodec.threads import spread
 from aecodec.transform import grown, scaled, within
 from aecodec.weights import Arrays
@@ -32,7 +32,6 @@ Floats = npt.NDArray[np.float32]
 EFFORTS = (0, 1, 2, 20, 25, 30, 35, 45, 60, 80)  # steps of effort 0..9
 EPSILON = 20.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
 HALO = 2  # latents around a tile that the synthesis sees
-GREY_LEVELS = 255 / 4  # in a unit of the networks
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Refiner:
         """The latents of one tile; those around it stay as they are."""
         stride = self._config.stride
         gain, inverse = (torch.from_numpy(factor)[:, None, None] for factor in (task.gain, task.inverse))
-        weight = float(lagrangian(self._config, torch.tensor(task.quality))) / self._config.colours * GREY_LEVELS**2
+        weight = error_weight(self._config, task.quality)
         pixels = task.pixels[:, scaled(tile.rows, stride), scaled(tile.columns, stride)]
         target = to_network(torch.from_numpy(np.require(pixels, requirements=("C", "W"))))
         seen_rows, seen_columns = grown(tile.rows, HALO, y.shape[1]), grown(tile.columns, HALO, y.shape[2])

@@ -127,10 +127,25 @@ class Transform:
         return [(part, window) for part in parts for window in windows(height, width, self._halo)]
 
     @torch.inference_mode()
-    def hyper_analyse(self, y: Floats) -> Floats:
-        """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M)."""
-        z: Tensor = self._hyper_analysis(torch.from_numpy(y).permute(0, 3, 1, 2))
-        return np.ascontiguousarray(z.permute(0, 2, 3, 1).numpy())
+    def hyper_analyse(self, y: Floats, whole: bool = False) -> Floats:
+        """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M).
+
+        Most models have been trained on pictures of whole hyper latents, and predict badly where one stands for a few
+        latents and nothing beside them. So the latents' edges are repeated: along sides longer than one hyper latent,
+        and along shorter ones if ``whole``. Models of small pictures were trained on the latter as they are.
+        """
+        stride = self.config.hyper_stride
+        height, width = y.shape[1:3]
+        right = -width % stride if whole or width > stride else 0
+        results = []
+        for rows in spans(-(-height // stride), WINDOW // stride):
+            above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
+            part = y[:, above * stride : rows.stop * stride]
+            below = -part.shape[1] % stride if whole or height > stride else 0
+            part = np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else part
+            z: Tensor = self._hyper_analysis(torch.from_numpy(part).permute(0, 3, 1, 2))
+            results.append(z[:, :, rows.start - above :].permute(0, 2, 3, 1).numpy())
+        return np.concatenate(results, axis=1)
 
     @torch.inference_mode()
     def gains(self, q: float) -> tuple[Floats, Floats]:

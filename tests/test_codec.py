@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 import aecodec
@@ -40,6 +41,31 @@ def test_sizes(tiny: Codec, picture: Pixels, width: int) -> None:
             restored = tiny.decode(tiny.encode(part, 50))
             assert restored.shape == part.shape
             assert restored.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (40, 200), (72, 65), (150, 210), (192, 256)])
+def test_quality_rises_at_all_sizes(photo: Codec, size: tuple[int, int]) -> None:
+    pixels = np.ascontiguousarray(skimage.data.astronaut()[20 : 20 + size[0], 250 : 250 + size[1]])
+    scores = [psnr(pixels, photo.decode(photo.encode(pixels, q, fallback=False))) for q in (20, 50, 75, 95)]
+    assert scores == sorted(scores)
+    assert scores[-1] > 34
+
+
+def test_hyper_latents_of_bands_are_those_of_the_whole(photo: Codec) -> None:
+    transform = photo._transform
+    y = np.random.default_rng(0).normal(size=(1, 150, 9, 256)).astype(np.float32)
+    whole = np.pad(y, ((0, 0), (0, 2), (0, 3), (0, 0)), "edge")
+    with torch.inference_mode():
+        expected = transform._hyper_analysis(torch.from_numpy(whole).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    assert np.allclose(transform.hyper_analyse(y), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(33, 33), (64, 64), (200, 120)])
+@pytest.mark.parametrize("colour", [(255, 0, 255), (0, 255, 0), (255, 255, 0), (0, 0, 0), (255, 255, 255)])
+def test_strong_colours_are_kept(photo: Codec, size: tuple[int, int], colour: tuple[int, ...]) -> None:
+    pixels = np.full((*size, 3), colour, np.uint8)
+    for quality in (30, 60, 100):
+        assert psnr(pixels, photo.decode(photo.encode(pixels, quality, fallback=False))) > 30
 
 
 @pytest.mark.parametrize("shape", [(5, 4000), (8, 4000, 3), (1, 20000), (20000, 1, 3)])
