@@ -257,14 +257,16 @@ def test_every_flipped_bit_is_an_error(tiny: Codec, small_file: bytes) -> None:
             tiny.decode(bytes(damaged))
 
 
-def test_damage_below_a_right_checksum_is_never_a_picture(tiny: Codec, small_file: bytes) -> None:
+def test_damage_below_a_right_checksum_is_never_another_picture(tiny: Codec, small_file: bytes) -> None:
     """Also where the container's checksum was made to fit, the checksum of the symbols stands."""
-    contents = parse(small_file)
+    contents, intact, harmless = parse(small_file), tiny.decode(small_file), 0
     for bit in range(0, 8 * len(contents.payload), 5):
         damaged = bytearray(contents.payload)
         damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises((DecodeError, FormatError)):
-            tiny.decode(pack(replace(contents, payload=bytes(damaged))))
+        with suppress(DecodeError, FormatError):  # or a bit beyond what the last symbol needs
+            assert np.array_equal(tiny.decode(pack(replace(contents, payload=bytes(damaged)))), intact)
+            harmless += 1
+    assert harmless < 8
 
 
 def test_wrong_symbols_are_an_error(tiny: Codec, small_file: bytes) -> None:

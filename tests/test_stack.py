@@ -55,8 +55,11 @@ def test_a_stack_of_grey_pictures(tiny: Codec, pictures: Pixels) -> None:
 
 
 def test_pictures_of_a_stack_are_those_of_single_files(tiny: Codec, pictures: Pixels, data: bytes) -> None:
+    """But for their hyper latents: of the two ways to make them a file takes its best, a stack the best for all."""
     single = np.stack([tiny.decode(tiny.encode(p, 80)) for p in pictures[:5]]).astype(int)
-    assert np.abs(decode_stack(data, models=(TINY,))[:5] - single).max() <= 2
+    difference = np.abs(decode_stack(data, models=(TINY,))[:5] - single)
+    assert difference.max() <= 10
+    assert difference.mean() < 0.5
 
 
 def test_one_picture_needs_one_chunk(pictures: Pixels, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
