@@ -166,7 +166,7 @@ class Codec:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
         q = _position(quality_field)
         gain, inverse = self._transform.gains(q)
-        z = self._hyper_analyse(y, q)
+        z = self._hyper_analyse(y, q, gain, inverse)
         if refinement is not None:
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
@@ -174,9 +174,8 @@ class Codec:
         latents.code(self._prior, writer, *y.shape[:3])
         return CodedLatents(*writer.finish(), writer.crc)
 
-    def _hyper_analyse(self, y: Floats, q: float) -> Floats:
+    def _hyper_analyse(self, y: Floats, q: float, gain: Floats, inverse: Floats) -> Floats:
         """Hyper latents of latents (N, h, w, M); of small pictures the better ones of the two ways to make them."""
-        gain, inverse = self._transform.gains(q)
         if min(y.shape[1:3]) >= self.card.config.hyper_stride:
             return self._transform.hyper_analyse(y * gain)
         some = y[:TRIED]

@@ -31,10 +31,10 @@ def cost(codec: Codec, pixels: Pixels, data: bytes, quality: float) -> float:
     return 8 * len(data) / (pixels.size // 3) + float(weight) * mse(pixels, restored)
 
 
-@pytest.mark.parametrize("quality", [10, 60, 95])
-def test_effort_lowers_the_cost(photo: Codec, picture: Pixels, quality: float) -> None:
+@pytest.mark.parametrize(("quality", "bound"), [(10, 0.998), (60, 0.995), (95, 0.995)])
+def test_effort_lowers_the_cost(photo: Codec, picture: Pixels, quality: float, bound: float) -> None:
     costs = [cost(photo, picture, photo.encode(picture, quality, effort=e), quality) for e in (0, 1, 6)]
-    assert costs[1] < 0.999 * costs[0]
+    assert costs[1] < bound * costs[0]
     assert costs[2] < 0.99 * costs[1]
 
 

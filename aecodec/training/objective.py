@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from aecodec.networks import Model, checkerboard, corrected, to_network
-from aecodec.rate import at_least, gaussian_bits, lagrangian
+from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
 
 
 def straight_through_round(x: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def rate_distortion(
     y_bits = gaussian_bits(y + noise(y) - mean, scale)
     y_hat = straight_through_round(y - mean) + mean
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))
-    mse = (x_hat - x).square().mean((1, 2, 3)) * (255 / 4) ** 2
+    mse = (x_hat - x).square().mean((1, 2, 3)) * GREY_LEVELS**2
     positions = x.shape[2] * x.shape[3]
     bpp = (y_bits.sum((1, 2, 3)) + z_bits.sum((1, 2, 3))) / positions
     charged = bpp
