@@ -21,7 +21,6 @@ from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
 from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane, lossless_may_be_smaller
-from aecodec.rate import error_weight
 from aecodec.refine import Refiner, Task, steps_of
 from aecodec.transform import Floats, Transform
 
@@ -30,7 +29,6 @@ Pixels = npt.NDArray[np.uint8]
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
-TRIED = 64  # small pictures of a stack
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 
 
@@ -59,7 +57,7 @@ class Codec:
         self.card = model.card
         self.id = model.id
         self._model = model
-        self._transform = Transform(config, model.arrays)
+        self._transform = Transform(config, model.arrays, model.card.training.crop)
         self._prior = latents.load_prior(config, model.arrays)
 
     def __repr__(self) -> str:
@@ -166,28 +164,13 @@ class Codec:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
         q = _position(quality_field)
         gain, inverse = self._transform.gains(q)
-        z = self._hyper_analyse(y, q, gain, inverse)
+        z = self._transform.hyper_analyse(y * gain)
         if refinement is not None:
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
         writer = latents.Writer(self._prior.tables_at(q), y, gain, z)
         latents.code(self._prior, writer, *y.shape[:3])
         return CodedLatents(*writer.finish(), writer.crc)
-
-    def _hyper_analyse(self, y: Floats, q: float, gain: Floats, inverse: Floats) -> Floats:
-        """Hyper latents of latents (N, h, w, M); of small pictures the better ones of the two ways to make them."""
-        if min(y.shape[1:3]) >= self.card.config.hyper_stride:
-            return self._transform.hyper_analyse(y * gain)
-        some = y[:TRIED]
-
-        def cost(whole: bool) -> float:
-            z = self._transform.hyper_analyse(some * gain, whole)
-            writer = latents.Writer(self._prior.tables_at(q), some, gain, z)
-            error = (latents.code(self._prior, writer, *some.shape[:3]) - some * gain) * inverse
-            size = sum(len(part) for part in writer.finish())
-            return 8 * size + error_weight(self.card.config, q) * float(np.square(error).sum())
-
-        return self._transform.hyper_analyse(y * gain, min((False, True), key=cost))
 
     def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""

@@ -74,8 +74,11 @@ class Transform:
 
     synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks
 
-    def __init__(self, config: SharedConfig, arrays: Arrays) -> None:
+    def __init__(self, config: SharedConfig, arrays: Arrays, crop: int = 0) -> None:
+        """``crop``: side in pixels of what the networks were trained on, 0 where that is not known."""
         self.config = config
+        least = config.stride * config.hyper_stride
+        self._partial = crop // config.stride if crop < least else 0  # latents; sides known without whole hyper latents
         networks = Networks(config)
         self._analysis = _load(networks.analysis, arrays, "analysis")
         self.synthesis = _load(networks.synthesis, arrays, "synthesis")
@@ -127,21 +130,20 @@ class Transform:
         return [(part, window) for part in parts for window in windows(height, width, self._halo)]
 
     @torch.inference_mode()
-    def hyper_analyse(self, y: Floats, whole: bool = False) -> Floats:
+    def hyper_analyse(self, y: Floats) -> Floats:
         """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M).
 
-        Most models have been trained on pictures of whole hyper latents, and predict badly where one stands for a few
-        latents and nothing beside them. So the latents' edges are repeated: along sides longer than one hyper latent,
-        and along shorter ones if ``whole``. Models of small pictures were trained on the latter as they are.
+        Networks that were trained on crops of whole hyper latents predict badly where one stands for a few latents and
+        nothing beside them, so the latents' edges are repeated; not those of pictures as small as the crops were.
         """
         stride = self.config.hyper_stride
         height, width = y.shape[1:3]
-        right = -width % stride if whole or width > stride else 0
+        right = 0 if width <= self._partial else -width % stride
         results = []
         for rows in spans(-(-height // stride), WINDOW // stride):
             above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
             part = y[:, above * stride : rows.stop * stride]
-            below = -part.shape[1] % stride if whole or height > stride else 0
+            below = 0 if height <= self._partial else -part.shape[1] % stride
             part = np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else part
             z: Tensor = self._hyper_analysis(torch.from_numpy(part).permute(0, 3, 1, 2))
             results.append(z[:, :, rows.start - above :].permute(0, 2, 3, 1).numpy())

@@ -42,6 +42,7 @@ class TrainingRecord:
 
     data: str = ""
     pictures: int = 0
+    crop: int = 0  # side in pixels of what training showed the networks; 0 where that is not known
     minutes: float = 0.0
     steps: int = 0
     machine: str = ""

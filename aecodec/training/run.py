@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from aecodec.codec import Codec
 from aecodec.config import SharedConfig
 from aecodec.errors import AecError, DataError, OutputError
 from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pictures
@@ -31,7 +32,7 @@ from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
-from aecodec.training.validation import Validation, Validator, codec_of, enlargement
+from aecodec.training.validation import Validation, Validator, enlargement
 from aecodec.training.verdict import Extent, judge
 from aecodec.training.warm_start import trainable
 from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, save_weights
@@ -109,6 +110,7 @@ def train_folder(
         training = TrainingRecord(
             data=_described(job, len(pictures), start),
             pictures=len(pictures),
+            crop=options.crop,
             minutes=round(p.seconds / 60, 1),
             steps=p.step,
             machine=f"{options.device}, {options.workers} workers",
@@ -122,8 +124,8 @@ def train_folder(
     last: list[Validation] = []
 
     def validate() -> None:
-        weights, progress = exported({}), trainer.progress
-        last[:] = [validator(codec_of(weights.arrays, weights.card.config))]
+        progress = trainer.progress
+        last[:] = [validator(Codec(exported({})))]
         log({"step": progress.step, "seconds": round(progress.seconds, 1), **asdict(last[0])})
         draw(log_path, job.folder / "progress.png")
         display.say(_summary(last[0]))
