@@ -77,8 +77,7 @@ class Transform:
     def __init__(self, config: SharedConfig, arrays: Arrays, crop: int = 0) -> None:
         """``crop``: side in pixels of what the networks were trained on, 0 where that is not known."""
         self.config = config
-        least = config.stride * config.hyper_stride
-        self._partial = crop // config.stride if crop < least else 0  # latents; sides known without whole hyper latents
+        self._whole = not 0 < crop < config.stride * config.hyper_stride  # hyper latents is what the networks know
         networks = Networks(config)
         self._analysis = _load(networks.analysis, arrays, "analysis")
         self.synthesis = _load(networks.synthesis, arrays, "synthesis")
@@ -134,16 +133,16 @@ class Transform:
         """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M).
 
         Networks that were trained on crops of whole hyper latents predict badly where one stands for a few latents and
-        nothing beside them, so the latents' edges are repeated; not those of pictures as small as the crops were.
+        nothing beside them, so the latents' edges are repeated. Networks of smaller pictures have seen just that.
         """
         stride = self.config.hyper_stride
         height, width = y.shape[1:3]
-        right = 0 if width <= self._partial else -width % stride
+        right = -width % stride if self._whole else 0
         results = []
         for rows in spans(-(-height // stride), WINDOW // stride):
             above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
             part = y[:, above * stride : rows.stop * stride]
-            below = 0 if height <= self._partial else -part.shape[1] % stride
+            below = -part.shape[1] % stride if self._whole else 0
             part = np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else part
             z: Tensor = self._hyper_analysis(torch.from_numpy(part).permute(0, 3, 1, 2))
             results.append(z[:, :, rows.start - above :].permute(0, 2, 3, 1).numpy())

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 from click.testing import CliRunner, Result
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from aecodec.arrays import read_array, write_array
 from aecodec.cli import main
@@ -19,6 +20,7 @@ from aecodec.container import Coding, pack, parse, parse_header
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
 from aecodec.stack import decode_stack, encode_stack
+from aecodec.weights import find, load_weights
 from tests.conftest import TINY
 
 Pixels = npt.NDArray[np.uint8]
@@ -57,6 +59,21 @@ def test_a_stack_of_grey_pictures(tiny: Codec, pictures: Pixels) -> None:
 def test_pictures_of_a_stack_are_those_of_single_files(tiny: Codec, pictures: Pixels, data: bytes) -> None:
     single = np.stack([tiny.decode(tiny.encode(p, 80)) for p in pictures[:5]]).astype(int)
     assert np.abs(decode_stack(data, models=(TINY,))[:5] - single).max() <= 2
+
+
+def test_models_of_small_pictures_see_them_as_in_training() -> None:
+    """Repeating their latents' edges to whole hyper latents would cost bytes and quality."""
+    small = [Image.fromarray((16 * x).clip(0, 255).astype(np.uint8)).resize((20, 20)) for x in load_digits().images]
+    pictures = np.pad(np.stack([np.asarray(x) for x in small[:100]]), ((0, 0), (4, 4), (4, 4)))
+    weights = load_weights(find("digits"))
+    # assert weights.card.training.crop == 32
+    costs = []
+    for crop in (32, 64):
+        training = replace(weights.card.training, crop=crop)
+        codec = Codec(replace(weights, card=replace(weights.card, training=training)))
+        coded = codec.write_latents(codec.analyse(pictures), 6000)
+        costs.append(len(coded.payload))
+    assert costs[0] < 0.95 * costs[1]
 
 
 def test_one_picture_needs_one_chunk(pictures: Pixels, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
