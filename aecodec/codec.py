@@ -92,7 +92,7 @@ class Codec:
         even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
         which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 1..9 takes
         time to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
-        Raises ImageError for a colour picture where the model is one of grey pictures.
+        Raises ImageError for a picture in colour or one too large, where the model is one of grey or of small pictures.
         """
         steps = steps_of(effort)
         y = self.analyse(picture.pixels[None])
@@ -140,6 +140,11 @@ class Codec:
 
     def analyse(self, pixels: Pixels) -> Floats:
         """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
+        height, width = pixels.shape[1:3]
+        largest = self._transform.largest
+        if largest is not None and max(height, width) > largest:
+            limit = f"the model {self.card.name} is for pictures of up to {largest} x {largest}"
+            raise ImageError(f"{width} x {height} pixels, and {limit}")
         return self._transform.analyse(self._with_colours(pixels))
 
     def _with_colours(self, pixels: Pixels) -> Pixels:

@@ -48,6 +48,11 @@ class SharedConfig:
         """Latents per hyper latent, in both directions."""
         raise NotImplementedError
 
+    @property
+    def span(self) -> int:
+        """Pixels per hyper latent, in both directions."""
+        return self.stride * self.hyper_stride
+
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:
         """Thousand multiply-adds per pixel of (encoding, decoding, hyper synthesis and context alone)."""
         raise NotImplementedError

@@ -73,11 +73,12 @@ class Transform:
     """The float networks of one model, ready to run; immutable."""
 
     synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks
+    largest: int | None  # side of pictures, of networks that have seen none as large as a hyper latent
 
-    def __init__(self, config: SharedConfig, arrays: Arrays, crop: int = 0) -> None:
+    def __init__(self, config: SharedConfig, arrays: Arrays, crop: int) -> None:
         """``crop``: side in pixels of what the networks were trained on, 0 where that is not known."""
         self.config = config
-        self._whole = not 0 < crop < config.stride * config.hyper_stride  # hyper latents is what the networks know
+        self.largest = crop if 0 < crop < config.span else None
         networks = Networks(config)
         self._analysis = _load(networks.analysis, arrays, "analysis")
         self.synthesis = _load(networks.synthesis, arrays, "synthesis")
@@ -137,12 +138,12 @@ class Transform:
         """
         stride = self.config.hyper_stride
         height, width = y.shape[1:3]
-        right = -width % stride if self._whole else 0
+        right = 0 if self.largest else -width % stride
         results = []
         for rows in spans(-(-height // stride), WINDOW // stride):
             above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
             part = y[:, above * stride : rows.stop * stride]
-            below = -part.shape[1] % stride if self._whole else 0
+            below = 0 if self.largest else -part.shape[1] % stride
             part = np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else part
             z: Tensor = self._hyper_analysis(torch.from_numpy(part).permute(0, 3, 1, 2))
             results.append(z[:, :, rows.start - above :].permute(0, 2, 3, 1).numpy())

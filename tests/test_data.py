@@ -181,6 +181,8 @@ def test_padding_repeats_the_edge_as_the_codec_does() -> None:
         ([(64, 64)] * 3, 64),
         ([(8, 9)] * 3, 16),
         ([(28, 28)] * 3, 32),
+        ([(30, 30), (30, 40), (30, 30)], 48),
+        ([(30, 30), (30, 30), (300, 300)], 64),
         ([(30, 30), (400, 300), (300, 300)], 256),
     ],
 )
@@ -191,6 +193,15 @@ def test_the_crop_suits_the_pictures(sides: Sequence[tuple[int, int]], crop: int
 def test_crops_of_blocks_are_multiples_of_them() -> None:
     assert fitting_crop(pictures([(28, 28)] * 3), 256, 28) == 28
     assert fitting_crop(pictures([(100, 100)] * 3), 256, 28) == 84
+
+
+def test_crops_below_a_hyper_latent_are_for_small_pictures_only(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (48, 40)).save(tmp_path / f"{i}.png")
+    job = Job(tmp_path, tmp_path / "m.safetensors", tmp_path / "run")
+    with pytest.raises(DataError, match=r"png: 48 x 40 pixels; crops of 32 make a model of pictures up to that size"):
+        train_folder(job, replace(OPTIONS, crop=32), SMALL, report=lambda _: None)
+    assert train_folder(job, replace(OPTIONS, crop=48), SMALL, report=lambda _: None).training.crop == 48
 
 
 def test_icons_among_large_pictures_are_left_out() -> None:

@@ -161,15 +161,17 @@ def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
 def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:
     """The side of a crop, at most ``largest`` and a multiple of ``step``, that suits at least half of the pictures.
 
-    They fill crops of 64 and more; smaller pictures fit into theirs.
+    They fill crops of 64 and more; where they are smaller, all of them fit into a crop, or it has a side of 64.
     """
     if isinstance(pictures, PictureArray):
         short: float = min(pictures.pixels.shape[1:3])
+        longest: int = max(pictures.pixels.shape[1:3])
     else:
         short = float(np.median([min(picture.pixels.shape[:2]) for picture in pictures]))
+        longest = max(max(picture.pixels.shape[:2]) for picture in pictures)
     large = -(-LARGE_CROP // step) * step
     if short < large:
-        return -(-int(short) // step) * step
+        return min(large, -(-longest // step) * step)
     return int(min(largest, short)) // large * large
 
 

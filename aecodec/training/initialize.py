@@ -120,7 +120,7 @@ def _start_prior(model: Model, x: Tensor, deviation: Tensor) -> None:
     scaled = model.analysis(x) * gain[:, None, None]
     last = _layers(model.hyper_analysis)[-1]
     hyper = model.hyper_analysis(scaled)
-    size = hyper.std((0, 2, 3)).clamp(min=1e-6)
+    size = hyper.std((0, 2, 3)).clamp(min=TINY)
     last.weight.mul_((2 / size)[:, None, None, None])
     hyper = model.hyper_analysis(scaled)
     assert last.bias is not None

@@ -21,6 +21,7 @@ from aecodec.training.data import (
     FEWEST,
     SMALLEST,
     Crops,
+    PictureArray,
     Pictures,
     all_grey,
     fitting_crop,
@@ -84,6 +85,8 @@ def train_folder(
     config = config or choose(everything, job.shape)
     everything, options = _fitting(everything, job, options, config, report)
     pictures, held = _divide(job, everything, report)
+    for part in (pictures, held):
+        _check_sizes(part, options.crop, config)
     report(f"{len(pictures):,} pictures to train on, {len(held):,} held out")
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -182,6 +185,19 @@ def _divide(job: Job, everything: Pictures, report: Callable[[str], None]) -> tu
     if not held:
         raise DataError(f"{job.validation}: no picture that can be used")
     return everything, held
+
+
+def _check_sizes(pictures: Pictures, crop: int, config: SharedConfig) -> None:
+    """What networks make of pictures larger than a hyper latent cannot be learned from crops that are smaller."""
+    if crop >= config.span:
+        return
+    for picture in pictures[:1] if isinstance(pictures, PictureArray) else pictures:
+        height, width = picture.pixels.shape[:2]
+        if max(height, width) > crop:
+            raise DataError(
+                f"{picture.path}: {width} x {height} pixels; crops of {crop} make a model of pictures up to that size, "
+                f"those of {config.span} or more one of any size"
+            )
 
 
 def _summary(validation: Validation) -> str:

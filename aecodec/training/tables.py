@@ -62,7 +62,7 @@ class _Counts:
 
 
 def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> _Counts:
-    transform = Transform(config, arrays)
+    transform = Transform(config, arrays, crop=pictures.shape[1])
     prior = latents.load_prior(config, arrays)
     values = 2 * MAX_RADIUS + 1
     counts = _Counts(
