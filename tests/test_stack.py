@@ -66,7 +66,7 @@ def test_models_of_small_pictures_see_them_as_in_training() -> None:
     small = [Image.fromarray((16 * x).clip(0, 255).astype(np.uint8)).resize((20, 20)) for x in load_digits().images]
     pictures = np.pad(np.stack([np.asarray(x) for x in small[:100]]), ((0, 0), (4, 4), (4, 4)))
     weights = load_weights(find("digits"))
-    # assert weights.card.training.crop == 32
+    assert weights.card.training.crop == 32
     costs = []
     for crop in (32, 64):
         training = replace(weights.card.training, crop=crop)
