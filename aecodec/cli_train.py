@@ -33,6 +33,10 @@ from aecodec.files import refuse_existing
 )
 @click.option("--code-size", type=click.IntRange(2), help="Latents per 16 x 16 pixels, or per block; even.")
 @click.option("--channels", type=click.IntRange(8), help="Width of the convolutional networks.  [default: 160]")
+@click.option(
+    "--analysis-blocks", type=click.IntRange(1, 16), help="Convolutional blocks at 1/8 of the encoder.  [default: 2]"
+)
+@click.option("--synthesis-blocks", type=click.IntRange(1, 16), help="And of the decoder.  [default: 2]")
 @click.option("--block", type=click.IntRange(2, 64), help="Side of fully connected blocks.  [default: picture, or 16]")
 @click.option("--layers", type=click.IntRange(0, 8), help="Fully connected layers on each side.  [default: 2]")
 @click.option("--nodes", type=click.IntRange(1), help="Nodes of each of these layers.  [default: 512]")
@@ -70,6 +74,8 @@ def train(
     architecture: str,
     code_size: int | None,
     channels: int | None,
+    analysis_blocks: int | None,
+    synthesis_blocks: int | None,
     block: int | None,
     layers: int | None,
     nodes: int | None,
@@ -128,7 +134,9 @@ def train(
         ),
     )
     folder = folder or output.with_suffix(".run")
-    shape = Shape(architecture == "fully-connected", code_size, channels, block, layers, nodes)
+    shape = Shape(
+        architecture == "fully-connected", code_size, channels, analysis_blocks, synthesis_blocks, block, layers, nodes
+    )
     job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")

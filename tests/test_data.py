@@ -4,66 +4,28 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import skimage.data
-import torch
 from click.testing import CliRunner
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from aecodec.arrays import is_array, read_array, write_array
 from aecodec.cli import main
 from aecodec.codec import Codec, load_codec
-from aecodec.config import FullyConnectedConfig, ModelConfig
+from aecodec.config import FullyConnectedConfig
 from aecodec.errors import DataError, ModelError
-from aecodec.networks import Model
 from aecodec.training.data import Crops, PictureArray, TrainingPicture, fitting_crop, large_enough, load_source, split
-from aecodec.training.export import export
-from aecodec.training.initialize import initialize
-from aecodec.training.loop import Trainer, TrainOptions
-from aecodec.training.objective import rate_distortion
 from aecodec.training.run import Job, train_folder
 from aecodec.training.sheet import from_sheet, to_sheet
 from aecodec.training.validation import Validator
 from aecodec.training.verdict import Comparison, Extent, Verdict, judge
-from aecodec.training.warm_start import trainable
-from aecodec.weights import Card, TrainingRecord, Weights, load_weights
+from aecodec.weights import load_weights
 from tests.conftest import TINY
-
-Pixels = npt.NDArray[np.uint8]
-
-SMALL = ModelConfig(
-    channels=12,
-    latent_channels=16,
-    analysis_blocks=1,
-    synthesis_blocks=1,
-    hyper_channels=4,
-    hyper_width=8,
-    context_width=8,
-)
-OPTIONS = TrainOptions(minutes=None, steps=2, batch=2, crop=64, workers=1, warm_up=2, log_every=1)
-
-
-def digits() -> Pixels:
-    """(1797, 8, 8)"""
-    return np.asarray(load_digits().images * 15, np.uint8)
-
-
-def tiles(count: int, side: int) -> Pixels:
-    """Colour pictures (count, side, side, 3)."""
-    photo = skimage.data.astronaut()
-    return np.stack([photo[9 * i : 9 * i + side, 7 * i : 7 * i + side] for i in range(count)])
-
-
-def pictures(sides: Sequence[tuple[int, int]]) -> list[TrainingPicture]:
-    return [TrainingPicture(Path(f"{i}.png"), skimage.data.astronaut()[:h, :w]) for i, (h, w) in enumerate(sides)]
-
+from tests.training_data import OPTIONS, SMALL, Pixels, digits, pictures, tiles
 
 # --- arrays ---
 
@@ -253,65 +215,6 @@ def test_a_fully_connected_model_of_digits(tmp_path: Path) -> None:
     other = replace(job, folder=tmp_path / "other")
     with pytest.raises(DataError, match="in colour, but the model is for grey ones only"):
         train_folder(other, OPTIONS, config, report=lambda _: None)
-
-
-# --- starting from a model ---
-
-
-def loss(model: Model, crops: Crops) -> float:
-    pixels, q = crops.batch(7, 8)
-    with torch.no_grad():
-        terms = rate_distortion(model, torch.from_numpy(pixels), torch.from_numpy(q), torch.Generator().manual_seed(0))
-    return float(terms.loss.mean())
-
-
-def test_an_exported_model_can_be_trained_further(tmp_path: Path) -> None:
-    crops = Crops(pictures([(200, 300), (300, 400)]), 64)
-    trainer = Trainer(replace(OPTIONS, steps=60), crops, SMALL, tmp_path / "c.safetensors")
-    with ThreadPoolExecutor(1) as executor:
-        for _ in range(60):
-            trainer.step(executor)
-    model = trainer.averaged_model()
-    pixels = torch.from_numpy(crops.batch(0, 16)[0])
-    again = trainable(Weights(Card("a", SMALL, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
-    assert loss(again, crops) < 1.005 * loss(model, crops)
-    again.hyper_prior = model.hyper_prior  # whose copy is fitted to the pictures rather than stored
-    assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.005)
-
-
-def test_a_fully_connected_model_can_be_trained_further() -> None:
-    crops = Crops(PictureArray(Path("a.npy"), digits()), 8, colours=1)
-    config = FullyConnectedConfig(8, 4, 8, 8, block=8, nodes=16, layers=1, colours=1)
-    model = Model(config)
-    initialize(model, torch.from_numpy(crops.batch(0, 256)[0]))
-    pixels = torch.from_numpy(crops.batch(0, 64)[0])
-    again = trainable(Weights(Card("a", config, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
-    assert loss(again, crops) < 1.005 * loss(model, crops)
-    again.hyper_prior = model.hyper_prior
-    assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.01)
-
-
-def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
-    np.save(tmp_path / "a.npy", tiles(8, 64))
-    job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY))
-    card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
-    assert card.config == tiny.card.config
-    assert card.training.data == f"7 pictures from a.npy; started from tiny {tiny.id.hex()}"
-    pixels = tiles(1, 64)[0]
-    mine, started = (
-        np.abs(codec.decode(codec.encode(pixels, 60)).astype(int) - pixels).mean()
-        for codec in (load_codec(job.output), tiny)
-    )
-    assert mine < 1.3 * started
-    with pytest.raises(ModelError, match="no model named"):
-        train_folder(replace(job, init="nothing", folder=tmp_path / "b"), OPTIONS, report=lambda _: None)
-
-
-def test_weights_that_do_not_fit_cannot_be_started_from(tiny: Codec) -> None:
-    weights = load_weights(TINY)
-    without = {name: array for name, array in weights.arrays.items() if name != "context.0.bias"}
-    with pytest.raises(ModelError, match="tiny cannot be trained further"):
-        trainable(replace(weights, arrays=without), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
 
 
 # --- the verdict ---

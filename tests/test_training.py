@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
+from torch import Tensor
 
 from aecodec.codec import load_codec
 from aecodec.config import ModelConfig
 from aecodec.errors import DataError, ModelError, OutputError
 from aecodec.networks import Model
+from aecodec.training.bfloat16 import Bfloat16Gradients
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures, split
 from aecodec.training.export import export
@@ -75,6 +78,24 @@ def test_the_klt_start_restores_pictures(crops: Crops) -> None:
     with torch.no_grad():
         terms = rate_distortion(model, pixels, torch.ones(64), torch.Generator().manual_seed(0))
     assert 10 * np.log10(255**2 / float(terms.mse.mean())) > 28
+
+
+def test_gradients_by_bfloat16_products_leave_the_loss_exact(crops: Crops) -> None:
+    torch.manual_seed(0)
+    model = Model(TINY)
+    pixels, q = (torch.from_numpy(array) for array in crops.batch(0, 4))
+    initialize(model, pixels)
+
+    def gradients(mode: AbstractContextManager[object]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        with mode:
+            loss = rate_distortion(model, pixels, q, torch.Generator().manual_seed(0)).loss.sum()
+        return loss, torch.autograd.grad(loss, list(model.parameters()))
+
+    loss, exact = gradients(nullcontext())
+    same, rounded = gradients(Bfloat16Gradients())
+    assert torch.equal(loss, same)
+    differences = [float((a - b).norm() / b.norm()) for a, b in zip(rounded, exact, strict=True) if b.norm() > 0]
+    assert 0 < max(differences) < 0.02
 
 
 def test_training_lowers_the_loss(crops: Crops, tmp_path: Path) -> None:

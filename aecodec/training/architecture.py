@@ -21,6 +21,8 @@ class Shape:
     fully_connected: bool = False
     code_size: int | None = None
     channels: int | None = None
+    analysis_blocks: int | None = None
+    synthesis_blocks: int | None = None
     block: int | None = None
     layers: int | None = None
     nodes: int | None = None
@@ -40,10 +42,12 @@ def choose(pictures: Pictures, shape: Shape) -> SharedConfig:
         return ModelConfig(
             latent_channels=shape.code_size or ModelConfig.latent_channels,
             channels=shape.channels or ModelConfig.channels,
+            analysis_blocks=shape.analysis_blocks or ModelConfig.analysis_blocks,
+            synthesis_blocks=shape.synthesis_blocks or ModelConfig.synthesis_blocks,
             colours=colours,
         )
-    if shape.channels:
-        raise DataError("channels are of convolutional models")
+    if shape.channels or shape.analysis_blocks or shape.synthesis_blocks:
+        raise DataError("channels, analysis and synthesis blocks are of convolutional models")
     block = shape.block or (side if side is not None and side <= SMALL_PICTURE else DEFAULT_BLOCK)
     if block > LARGEST_BLOCK:
         raise DataError(f"blocks of {block} pixels; at most {LARGEST_BLOCK} make sense")

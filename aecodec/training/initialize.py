@@ -40,9 +40,9 @@ def _layers(sequence: nn.Sequential) -> list[nn.Conv2d]:
 
 
 @torch.no_grad()
-def initialize(model: Model, pixels: Tensor) -> None:
-    """Set every parameter of ``model`` from sample crops (N, H, W, C) uint8, sides multiples of the stride."""
-    for module in model.modules():
+def draw(network: nn.Module) -> None:
+    """Random parameters: orthogonal matrices, depthwise kernels near the identity, residual branches that are zero."""
+    for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == 1:
             nn.init.orthogonal_(module.weight)
         elif isinstance(module, nn.Conv2d):
@@ -50,6 +50,16 @@ def initialize(model: Model, pixels: Tensor) -> None:
             module.weight[:, 0, 1, 1] = 1
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             module.bias.zero_()
+    for module in network.modules():
+        if isinstance(module, Block):
+            module.leave.weight.zero_()
+            module.narrow.weight.zero_()
+
+
+@torch.no_grad()
+def initialize(model: Model, pixels: Tensor) -> None:
+    """Set every parameter of ``model`` from sample crops (N, H, W, C) uint8, sides multiples of the stride."""
+    draw(model)
     x = to_network(pixels)
     if isinstance(model.config, FullyConnectedConfig):
         deviation = _start_connected(model, x)
@@ -62,10 +72,6 @@ def _start_convolutional(model: Model, x: Tensor) -> Tensor:
     """The transform in two steps; standard deviations of the latents (M,)."""
     c = model.config
     assert isinstance(c, ModelConfig)
-    for module in model.modules():
-        if isinstance(module, Block):
-            module.leave.weight.zero_()
-            module.narrow.weight.zero_()
     patches = F.pixel_unshuffle(x, PATCH)
     mean, basis, _ = _principal(patches.permute(0, 2, 3, 1).flatten(0, 2))
     enter, down = _layers(model.analysis)

@@ -12,6 +12,8 @@ from concurrent.futures import Executor
 import torch
 from torch import Tensor, nn
 
+from aecodec.training.bfloat16 import is_fast
+
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = (0.9, 0.99)
 
@@ -19,7 +21,7 @@ ADAM_BETAS = (0.9, 0.99)
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """The nearest semi-orthogonal matrix to (rows, columns), roughly: singular values end within about 0.7..1.2."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16() if matrix.is_cuda else matrix
+    x = matrix.bfloat16() if is_fast(matrix.device) else matrix
     transposed = x.shape[0] > x.shape[1]
     x = x.T if transposed else x
     x = x / (torch.linalg.matrix_norm(x) + 1e-7)

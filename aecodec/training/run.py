@@ -35,7 +35,7 @@ from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
 from aecodec.training.validation import Validation, Validator, enlargement
 from aecodec.training.verdict import Extent, judge
-from aecodec.training.warm_start import trainable
+from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, save_weights
 
 HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
@@ -81,7 +81,7 @@ def train_folder(
     if resume:
         config = load_checkpoint(checkpoint)[0].config
     elif start:
-        config = start.card.config
+        config = grown(start.card.config, job.shape)
     config = config or choose(everything, job.shape)
     everything, options = _fitting(everything, job, options, config, report)
     pictures, held = _divide(job, everything, report)
@@ -96,7 +96,7 @@ def train_folder(
     turned = not whole_pictures(everything, options.crop)
     crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
-    model = trainable(start, calibration) if start and not resume else None
+    model = trainable(start, calibration, config) if start and not resume else None
     trainer = Trainer(options, crops, config, checkpoint, model)
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"

@@ -3,16 +3,25 @@
 Float parameters are stored as they are. Integer layers are divided by their scale; the limits on activations are left
 out. Of the density of the hyper latents only tables are stored, which do not tell where between the integers they lie:
 it is fitted to the hyper latents of the pictures.
+
+A model can be given more blocks on the way. They come after those it has, and as their residual branches begin as zero,
+the model is the same until training has found something for them to do (Net2Net: Chen, Goodfellow, Shlens, ICLR 2016).
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import replace
 
-from aecodec.errors import ModelError
+import torch
+from torch import Tensor, nn
+
+from aecodec.config import ModelConfig, SharedConfig
+from aecodec.convolutional import Block
+from aecodec.errors import DataError, ModelError
 from aecodec.float_prior import fill_prior
-from aecodec.networks import LogisticMixture, Model, to_network
+from aecodec.networks import LogisticMixture, Model, Networks, to_network
+from aecodec.training.architecture import Shape
+from aecodec.training.initialize import draw
 from aecodec.weights import Weights
 
 FIT_STEPS = 200
@@ -20,23 +29,60 @@ FIT_RATE = 0.05
 QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)  # in 0..1; where the density is fitted
 
 
-def trainable(weights: Weights, pixels: Tensor) -> Model:
+def grown(config: SharedConfig, shape: Shape) -> SharedConfig:
+    """The config with as many blocks as wished. Raises DataError where that would mean another model."""
+    if shape == Shape():
+        return config
+    blocks = Shape(analysis_blocks=shape.analysis_blocks, synthesis_blocks=shape.synthesis_blocks)
+    if shape != blocks or not isinstance(config, ModelConfig):
+        raise DataError("a model to start from keeps its shape; only to a convolutional one blocks can be added")
+    analysis = shape.analysis_blocks or config.analysis_blocks
+    synthesis = shape.synthesis_blocks or config.synthesis_blocks
+    if analysis < config.analysis_blocks or synthesis < config.synthesis_blocks:
+        has = f"{config.analysis_blocks} analysis and {config.synthesis_blocks} synthesis blocks"
+        raise DataError(f"the model to start from has {has}; they can only become more")
+    return replace(config, analysis_blocks=analysis, synthesis_blocks=synthesis)
+
+
+def trainable(weights: Weights, pixels: Tensor, config: SharedConfig | None = None) -> Model:
     """The model of a weights file, with float parameters. Raises ModelError where its tensors do not fit.
 
-    ``pixels`` (N, H, W, C) uint8 are crops of what it will be trained on.
+    ``pixels`` (N, H, W, C) uint8 are crops of what it will be trained on. ``config``: that of the weights, or the same
+    :func:`grown`.
     """
     arrays = weights.arrays
     try:
-        model = Model(weights.card.config)
-        for part in ("analysis", "synthesis", "hyper_analysis", "gains"):
+        model = Model(config or weights.card.config)
+        smaller = Networks(weights.card.config)
+        for part in ("analysis", "synthesis", "hyper_analysis"):
             names = [name for name in arrays if name.startswith(part + ".")]
             state = {name[len(part) + 1 :]: torch.from_numpy(arrays[name]).float() for name in names}
-            getattr(model, part).load_state_dict(state)
+            network = getattr(smaller, part)
+            network.load_state_dict(state)
+            _spread(getattr(model, part), network)
+        model.gains.load_state_dict({name: torch.from_numpy(arrays["gains." + name]) for name in ("encode", "decode")})
         fill_prior(model, arrays)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise ModelError(f"weights of {weights.card.name} cannot be trained further ({error})") from error
     _fit(model.hyper_prior, _hyper_latents(model, pixels))
     return model
+
+
+@torch.no_grad()
+def _spread(network: nn.Sequential, smaller: nn.Sequential) -> None:
+    """Set a network from one with fewer blocks or as many; those it has more do nothing yet."""
+    draw(network)
+    sources = list(smaller)
+    for layer in network:
+        if isinstance(layer, Block) and not _alike(layer, sources[0]):
+            continue
+        source = sources.pop(0)
+        layer.load_state_dict(source.state_dict())
+
+
+def _alike(layer: nn.Module, other: nn.Module) -> bool:
+    """Whether a state fits both."""
+    return {n: t.shape for n, t in layer.state_dict().items()} == {n: t.shape for n, t in other.state_dict().items()}
 
 
 @torch.no_grad()

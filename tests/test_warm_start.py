@@ -1,0 +1,114 @@
+"""Training that starts from a model: what it takes over, and how it may grow."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aecodec.codec import Codec, load_codec
+from aecodec.config import FullyConnectedConfig, ModelConfig
+from aecodec.errors import DataError, ModelError
+from aecodec.networks import Model
+from aecodec.training.architecture import Shape
+from aecodec.training.data import Crops, PictureArray
+from aecodec.training.export import export
+from aecodec.training.initialize import initialize
+from aecodec.training.loop import Trainer
+from aecodec.training.objective import rate_distortion
+from aecodec.training.run import Job, train_folder
+from aecodec.training.warm_start import grown, trainable
+from aecodec.weights import Card, TrainingRecord, Weights, load_weights
+from tests.conftest import TINY
+from tests.training_data import OPTIONS, SMALL, digits, pictures, tiles
+
+
+def loss(model: Model, crops: Crops) -> float:
+    pixels, q = crops.batch(7, 8)
+    with torch.no_grad():
+        terms = rate_distortion(model, torch.from_numpy(pixels), torch.from_numpy(q), torch.Generator().manual_seed(0))
+    return float(terms.loss.mean())
+
+
+def test_an_exported_model_can_be_trained_further(tmp_path: Path) -> None:
+    crops = Crops(pictures([(200, 300), (300, 400)]), 64)
+    trainer = Trainer(replace(OPTIONS, steps=60), crops, SMALL, tmp_path / "c.safetensors")
+    with ThreadPoolExecutor(1) as executor:
+        for _ in range(60):
+            trainer.step(executor)
+    model = trainer.averaged_model()
+    pixels = torch.from_numpy(crops.batch(0, 16)[0])
+    again = trainable(Weights(Card("a", SMALL, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
+    assert loss(again, crops) < 1.005 * loss(model, crops)
+    again.hyper_prior = model.hyper_prior  # whose copy is fitted to the pictures rather than stored
+    assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.005)
+
+
+def test_a_fully_connected_model_can_be_trained_further() -> None:
+    crops = Crops(PictureArray(Path("a.npy"), digits()), 8, colours=1)
+    config = FullyConnectedConfig(8, 4, 8, 8, block=8, nodes=16, layers=1, colours=1)
+    model = Model(config)
+    initialize(model, torch.from_numpy(crops.batch(0, 256)[0]))
+    pixels = torch.from_numpy(crops.batch(0, 64)[0])
+    again = trainable(Weights(Card("a", config, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
+    assert loss(again, crops) < 1.005 * loss(model, crops)
+    again.hyper_prior = model.hyper_prior
+    assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.01)
+
+
+def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
+    np.save(tmp_path / "a.npy", tiles(8, 64))
+    job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY))
+    card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
+    assert card.config == tiny.card.config
+    assert card.training.data == f"7 pictures from a.npy; started from tiny {tiny.id.hex()}"
+    pixels = tiles(1, 64)[0]
+    mine, started = (
+        np.abs(codec.decode(codec.encode(pixels, 60)).astype(int) - pixels).mean()
+        for codec in (load_codec(job.output), tiny)
+    )
+    assert mine < 1.3 * started
+    with pytest.raises(ModelError, match="no model named"):
+        train_folder(replace(job, init="nothing", folder=tmp_path / "b"), OPTIONS, report=lambda _: None)
+
+
+def test_blocks_added_to_a_model_do_nothing_until_they_have_learned_something(tiny: Codec) -> None:
+    weights = load_weights(TINY)
+    config = grown(weights.card.config, Shape(analysis_blocks=3, synthesis_blocks=2))
+    assert config == replace(tiny.card.config, analysis_blocks=3, synthesis_blocks=2)
+    pixels, q = torch.from_numpy(tiles(8, 64)), torch.linspace(0, 1, 8)
+    before, after = trainable(weights, pixels), trainable(weights, pixels, config)
+    one, other = (rate_distortion(m, pixels, q, torch.Generator().manual_seed(0)).loss for m in (before, after))
+    assert torch.allclose(one, other, rtol=1e-5)
+
+
+def test_a_run_adds_blocks(tmp_path: Path, tiny: Codec) -> None:
+    np.save(tmp_path / "a.npy", tiles(8, 64))
+    shape = Shape(synthesis_blocks=2)
+    job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY), shape=shape)
+    card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
+    assert card.config == load_codec(job.output).card.config == replace(tiny.card.config, synthesis_blocks=2)
+
+
+@pytest.mark.parametrize(
+    "shape", [Shape(channels=24), Shape(code_size=32, analysis_blocks=4), Shape(True), Shape(synthesis_blocks=1)]
+)
+def test_a_model_to_start_from_keeps_its_shape(shape: Shape) -> None:
+    with pytest.raises(DataError, match="to start from"):
+        grown(ModelConfig(), shape)
+
+
+def test_no_blocks_are_added_to_fully_connected_models() -> None:
+    with pytest.raises(DataError, match="only to a convolutional one"):
+        grown(FullyConnectedConfig(), Shape(synthesis_blocks=4))
+
+
+def test_weights_that_do_not_fit_cannot_be_started_from(tiny: Codec) -> None:
+    weights = load_weights(TINY)
+    without = {name: array for name, array in weights.arrays.items() if name != "context.0.bias"}
+    with pytest.raises(ModelError, match="tiny cannot be trained further"):
+        trainable(replace(weights, arrays=without), torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
