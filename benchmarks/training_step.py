@@ -19,6 +19,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from aecodec.config import ModelConfig
+from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
@@ -49,7 +50,8 @@ def parts(run: Trainer) -> dict[str, float]:
     batched = perf_counter()
     half = run.options.batch // 2
     pixels, q = torch.from_numpy(crops[:half]), torch.from_numpy(quality[:half])
-    loss = rate_distortion(run.model, pixels, q, torch.Generator().manual_seed(0)).loss.sum()
+    with fastest_gradients(pixels.device):
+        loss = rate_distortion(run.model, pixels, q, torch.Generator().manual_seed(0)).loss.sum()
     forward = perf_counter()
     grads = torch.autograd.grad(loss, list(run.model.parameters()))
     backward = perf_counter()

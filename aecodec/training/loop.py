@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from aecodec.config import FullyConnectedConfig, SharedConfig
 from aecodec.networks import Model, channels_last
-from aecodec.training.bfloat16 import Bfloat16Gradients, is_fast
+from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
 from aecodec.training.initialize import initialize
@@ -74,7 +73,6 @@ class Trainer:
                 initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
             self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}
         device = torch.device(options.device)
-        self._bfloat16 = is_fast(device)
         channels_last(self.model.to(device))
         self.average = {n: t.to(device) for n, t in self.average.items()}
         # Of fully connected layers the gradients are cheap, and Muon costs more than it brings, see docs/training.md.
@@ -101,7 +99,7 @@ class Trainer:
         if self.options.workers > 1:
             torch.set_num_threads(1)
         generator = torch.Generator(device).manual_seed(hash((self.options.seed, self.progress.step, worker)))
-        with Bfloat16Gradients() if self._bfloat16 else nullcontext():
+        with fastest_gradients(torch.device(device)):
             terms = rate_distortion(self.model, pixels.to(device), q.to(device), generator, self.options.objective)
         loss = terms.loss.sum() / self.options.batch
         return terms, torch.autograd.grad(loss, list(self.model.parameters()))
