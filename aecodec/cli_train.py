@@ -37,6 +37,7 @@ from aecodec.files import refuse_existing
     "--analysis-blocks", type=click.IntRange(1, 16), help="Convolutional blocks at 1/8 of the encoder.  [default: 2]"
 )
 @click.option("--synthesis-blocks", type=click.IntRange(1, 16), help="And of the decoder.  [default: 2]")
+@click.option("--coding-steps", type=click.IntRange(2, 3), help="Of the latents; 3 make smaller files.  [default: 2]")
 @click.option("--block", type=click.IntRange(2, 64), help="Side of fully connected blocks.  [default: picture, or 16]")
 @click.option("--layers", type=click.IntRange(0, 8), help="Fully connected layers on each side.  [default: 2]")
 @click.option("--nodes", type=click.IntRange(1), help="Nodes of each of these layers.  [default: 512]")
@@ -76,6 +77,7 @@ def train(
     channels: int | None,
     analysis_blocks: int | None,
     synthesis_blocks: int | None,
+    coding_steps: int | None,
     block: int | None,
     layers: int | None,
     nodes: int | None,
@@ -135,7 +137,15 @@ def train(
     )
     folder = folder or output.with_suffix(".run")
     shape = Shape(
-        architecture == "fully-connected", code_size, channels, analysis_blocks, synthesis_blocks, block, layers, nodes
+        fully_connected=architecture == "fully-connected",
+        code_size=code_size,
+        channels=channels,
+        analysis_blocks=analysis_blocks,
+        synthesis_blocks=synthesis_blocks,
+        coding_steps=coding_steps,
+        block=block,
+        layers=layers,
+        nodes=nodes,
     )
     job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from aecodec.order import order_of
+
 PATCH = 8  # side of the pixel blocks that become channels in the convolutional networks
 STRIDE = 16  # pixels per latent there
 HYPER_STRIDE = 4  # latents per hyper latent there
@@ -33,10 +35,19 @@ class SharedConfig:
     lambda_min: float = 0.0005  # of quality 1; rate in bits per pixel, distortion in squared grey levels (0..255)
     lambda_max: float = 0.4  # of quality 100
     colours: int = 3  # 1 for models of grey pictures only
+    coding_steps: int = 2  # in which the latents are coded, 2 or 3, see aecodec.order
 
     ARCHITECTURE: ClassVar[str]
     HYPER_SYNTHESIS: ClassVar[tuple[str, ...]]  # kinds of layers of the integer networks, see aecodec.exact
     CONTEXT: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the latents cannot be coded in so many steps."""
+        groups = order_of(self.coding_steps).groups
+        if self.latent_channels % groups:
+            raise ValueError(
+                f"{self.latent_channels} latent channels; {self.coding_steps} coding steps need a multiple of {groups}"
+            )
 
     @property
     def stride(self) -> int:
@@ -52,6 +63,13 @@ class SharedConfig:
     def span(self) -> int:
         """Pixels per hyper latent, in both directions."""
         return self.stride * self.hyper_stride
+
+    def context_macs(self) -> int:
+        """Multiply-adds per position of the 1x1 convolutions of the context networks, without what is left out."""
+        m, k, order = self.latent_channels, self.context_width, order_of(self.coding_steps)
+        inputs = [2 * m + len(range(m)[order.known(step, 0, m)]) for step in range(1, order.steps)]
+        outputs = [2 * len(range(m)[order.coded(step, 0, m)]) for step in range(1, order.steps)]
+        return (sum(inputs) + sum(outputs)) * k + (order.steps - 1) * k * k
 
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:
         """Thousand multiply-adds per pixel of (encoding, decoding, hyper synthesis and context alone)."""
@@ -91,7 +109,7 @@ class ModelConfig(SharedConfig):
         block_m = (6 * m * m + 9 * m) * at[16]
         ends = self.colours * PATCH**2 * c * at[8] + 4 * c * m * at[16] + block_m
         prior = z * 4 * h * at[64] + h * 4 * h * at[32] + (9 * h + h * 2 * m) * at[16]
-        prior += (3 * m * k + 9 * k + k * k + k * 2 * m) * at[16]
+        prior += (self.context_macs() + 9 * k * (self.coding_steps - 1)) * at[16]
         hyper = 9 * m * z * at[32] + 9 * z * z * at[64]
         encode = ends + self.analysis_blocks * block_c + hyper + prior
         decode = ends + self.synthesis_blocks * block_c + prior
@@ -127,12 +145,17 @@ class FullyConnectedConfig(SharedConfig):
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:
         """Thousand multiply-adds per pixel of (encoding, decoding, hyper synthesis and context alone)."""
         pixels, m, z = self.colours * self.block**2, self.latent_channels, self.hyper_channels
-        h, k, n = self.hyper_width, self.context_width, self.nodes
+        h, n = self.hyper_width, self.nodes
         deep = pixels * m + (pixels * n + (self.layers - 1) * n * n + n * m if self.layers else 0)
-        prior = z * h + h * 2 * m + 3 * m * k + k * k + k * 2 * m
+        prior = z * h + h * 2 * m + self.context_macs()
         hyper = m * h + h * z
         per_pixel = 1 / self.block**2 / 1000
         return (deep + hyper + prior) * per_pixel, (deep + prior) * per_pixel, prior * per_pixel
+
+
+def context_names(config: SharedConfig) -> tuple[str, ...]:
+    """What the context networks of all steps but the first are called; the last one has the same name in all models."""
+    return ("early_context", "context")[3 - config.coding_steps :]
 
 
 def config_fields(config: SharedConfig) -> dict[str, Any]:
@@ -141,7 +164,7 @@ def config_fields(config: SharedConfig) -> dict[str, Any]:
 
 
 def config_of(fields: Mapping[str, Any]) -> SharedConfig:
-    """A config of its fields; "convolutional" where they name no architecture. Raises TypeError for others."""
+    """A config of its fields; "convolutional" where they name no architecture. Raises TypeError or ValueError."""
     rest = {name: value for name, value in fields.items() if name != "architecture"}
     name = fields.get("architecture", ModelConfig.ARCHITECTURE)
     for kind in (ModelConfig, FullyConnectedConfig):

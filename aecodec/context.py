@@ -1,36 +1,35 @@
-"""The context network, which corrects the second half of the checkerboard by what the first half turned out to be.
+"""The context networks, each of which corrects the parameters of one step by what the latents before turned out to be.
 
-At each position half of the latents are not known yet, which the network sees as zeros, and half of what it says is
-about latents that are known already. Neither is computed: its first and its last layer are cut in two, for positions
-whose row + column is even and odd. The result is that of the whole network.
+At each position some latents are not known yet, which the network sees as zeros, and some of what it says is about
+latents of other steps. Neither is computed: its first and its last layer are cut, for each phase of the positions
+(:mod:`aecodec.order`). The result is that of the whole network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from aecodec.exact import Array, Dense, Depthwise, Layer
+from aecodec.order import PHASES, Order
 from aecodec.threads import spans, spread
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Context:
-    """The layers; ``enter`` and ``leave`` for even and odd positions."""
+    """The layers; ``enter`` and ``leave`` for each phase, ``known``: the latents that ``enter`` takes."""
 
-    enter: tuple[Dense, Dense]
+    enter: tuple[Dense, ...]
     middle: tuple[Layer, ...]
-    leave: tuple[Dense, Dense]
+    leave: tuple[Dense, ...]
+    known: tuple[slice, ...]
 
-    def __call__(self, parameters: Array, known: Array, odd: Mask) -> Array:
-        """The correction (n, h, w, M), means then scale indices of the second half of the latents.
+    def __call__(self, parameters: Array, latents: Array) -> Array:
+        """The correction (n, h, w, 2 K), means then scale indices of the K latents of this step at each position.
 
-        ``parameters`` (n, h, w, 2 M), ``known`` (n, h, w, M / 2) the first half of the latents, ``odd`` (h, w).
+        ``parameters`` (n, h, w, 2 M), ``latents`` (n, h, w, M), of which only the known ones are looked at.
         """
         height = parameters.shape[1]
         halo = sum(isinstance(layer, Depthwise) for layer in self.middle)
@@ -38,28 +37,46 @@ class Context:
         def strip(rows: slice) -> Array:
             top = max(0, rows.start - halo)
             seen = slice(top, rows.stop + halo)
-            hidden = _by_parity(self.enter, (parameters[:, seen], known[:, seen]), odd[seen])
+
+            def entering(phase: int, cells: tuple[slice, slice]) -> Array:
+                known = latents[:, seen][:, *cells, self.known[phase]]
+                return self.enter[phase](np.concatenate([parameters[:, seen][:, *cells], known], axis=-1))
+
+            hidden = _by_phase(entering, (*parameters[:, seen].shape[:3], len(self.enter[0].bias)), top)
             for layer in self.middle:
                 hidden = layer(hidden)
-            return _by_parity(self.leave, (hidden[:, rows.start - top : rows.stop - top],), odd[rows])
+            hidden = hidden[:, rows.start - top : rows.stop - top]
+
+            def leaving(phase: int, cells: tuple[slice, slice]) -> Array:
+                return self.leave[phase](hidden[:, *cells])
+
+            return _by_phase(leaving, (*hidden.shape[:3], len(self.leave[0].bias)), rows.start)
 
         return np.concatenate(spread(strip, spans(height, height, least=4)), axis=1)
 
 
-def split(layers: Sequence[Layer], channels: int) -> Context:
-    """A context network for ``channels`` latents, from its layers as a whole."""
+def split(layers: Sequence[Layer], order: Order, step: int, channels: int) -> Context:
+    """The context network of a step for ``channels`` latents, from its layers as a whole."""
     first, *middle, last = layers
     assert isinstance(first, Dense)
     assert isinstance(last, Dense)
-    low, high = np.split(np.arange(channels), 2)
-    enter = [first.part(np.concatenate([np.arange(2 * channels), 2 * channels + half])) for half in (low, high)]
-    leave = [last.part(outputs=np.concatenate([half, channels + half])) for half in (high, low)]
-    return Context((enter[0], enter[1]), tuple(middle), (leave[0], leave[1]))
+    of_all, numbers = np.arange(2 * channels), np.arange(channels)
+    known = tuple(order.known(step, phase, channels) for phase in range(len(PHASES)))
+    coded = [numbers[order.coded(step, phase, channels)] for phase in range(len(PHASES))]
+    enter = tuple(first.part(np.concatenate([of_all, 2 * channels + numbers[of]])) for of in known)
+    leave = tuple(last.part(outputs=np.concatenate([of, channels + of])) for of in coded)
+    return Context(enter, tuple(middle), leave, known)
 
 
-def _by_parity(layers: tuple[Dense, Dense], inputs: Sequence[Array], odd: Mask) -> Array:
-    """One layer at even, the other at odd positions of the inputs (n, h, w, channels), side by side."""
-    result = np.empty((*inputs[0].shape[:3], len(layers[0].bias)), np.float32)
-    for layer, where in zip(layers, (~odd, odd), strict=True):
-        result[:, where] = layer(np.concatenate([x[:, where] for x in inputs], axis=-1))
+def cells(top: int = 0) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Each phase, and the rows and columns where it is, of a grid whose first row is row ``top`` of its tile."""
+    for phase, (row, column) in enumerate(PHASES):
+        yield phase, (slice((row - top) % 2, None, 2), slice(column, None, 2))
+
+
+def _by_phase(layer: Callable[[int, tuple[slice, slice]], Array], shape: tuple[int, ...], top: int) -> Array:
+    """What a layer of each phase puts out, side by side."""
+    result = np.empty(shape, np.float32)
+    for phase, where in cells(top):
+        result[:, *where] = layer(phase, where)
     return result

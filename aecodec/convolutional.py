@@ -10,13 +10,13 @@
      |  Block(M)                            1/16                          |  Block(M)
      v                                                                    |
      y (M, H/16, W/16) -> * gain(q) -> round(y - mean) -> + mean -> / gain'(q)
-     |                                   ^ mean, index     | first half of the checkerboard
+     |                                   ^ mean, index     | latents of earlier steps
      v                                   |                 v
-     hyper analysis -> z (1/64) -> round -> hyper synthesis -> context -> second half
+     hyper analysis -> z (1/64) -> round -> hyper synthesis -> context -> latents of the next step
 
 Everything runs at 1/8 and 1/16 of the resolution: speed follows the size of the activations rather than the number of
 multiplications (DCVC-RT, Jia et al., CVPR 2025). Mean and scale from a hyperprior: Minnen, Ballé, Toderici, NeurIPS
-2018. Checkerboard context: He et al., CVPR 2021. Channel gains for every rate in one model: Cui et al., CVPR 2021.
+2018. Coding in steps: :mod:`aecodec.order`. Channel gains for every rate in one model: Cui et al., CVPR 2021.
 
 The two networks that decide probabilities, hyper synthesis and context, are built of the few layers that
 :mod:`aecodec.exact` can evaluate on integers; after training only those integer versions are used.
@@ -95,7 +95,7 @@ def hyper_synthesis(c: ModelConfig) -> nn.Sequential:
 
 
 def context(c: ModelConfig) -> nn.Sequential:
-    """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
+    """Parameters and the latents of earlier steps (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
     return nn.Sequential(
         Pointwise(3 * c.latent_channels, c.context_width),
         nn.LeakyReLU(1 / 8),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from aecodec.config import context_names
 from aecodec.exact import FRACTION_BITS
 from aecodec.networks import Networks
 from aecodec.weights import Arrays
@@ -16,9 +17,10 @@ from aecodec.weights import Arrays
 
 @torch.no_grad()
 def fill_prior(networks: Networks, arrays: Arrays) -> None:
-    """Set the hyper synthesis and context of ``networks``. Raises KeyError or RuntimeError where nothing fits."""
+    """Set the hyper synthesis and contexts of ``networks``. Raises KeyError or RuntimeError where nothing fits."""
     _fill(networks.hyper_synthesis, arrays, "hyper_synthesis", 0)
-    _fill(networks.context, arrays, "context", FRACTION_BITS)
+    for name, context in zip(context_names(networks.config), networks.contexts, strict=True):
+        _fill(context, arrays, name, FRACTION_BITS)
 
 
 def _fill(network: nn.Sequential, arrays: Arrays, prefix: str, bits_in: int) -> None:

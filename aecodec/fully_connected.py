@@ -78,7 +78,7 @@ def hyper_synthesis(c: FullyConnectedConfig) -> nn.Sequential:
 
 
 def context(c: FullyConnectedConfig) -> nn.Sequential:
-    """Parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
+    """Parameters and the latents of earlier steps (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w)."""
     return nn.Sequential(
         Pointwise(3 * c.latent_channels, c.context_width),
         nn.LeakyReLU(1 / 8),

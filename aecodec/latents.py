@@ -8,10 +8,10 @@ Order of the symbols:
 1. the hyper latents (pictures, rows, columns, channels), each with the table of its channel; a file of one picture has
    a batch of one;
 2. the latents in tiles of 64 x 64 positions, left to right and top to bottom; a tile knows nothing of the others.
-   From the tile's hyper latents the hyper synthesis computes means and scale indices. Of each tile first one half,
-   then, with probabilities corrected by the context network, the other. At positions whose row + column (within the
-   tile) is even the first half is the first half of the channels, elsewhere it is the second. Order within a half:
-   pictures, rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
+   From the tile's hyper latents the hyper synthesis computes means and scale indices. A tile is coded in two or three
+   steps; before each but the first, a context network corrects the probabilities by the latents known so far.
+   :mod:`aecodec.order` has the channels that a step codes where row and column (within the tile) are even or odd.
+   Order within a step: pictures, rows, columns, channels. Scale index 0 means that the symbol is zero and is not coded.
 
 A latent is symbol + mean; means are multiples of 2^-6.
 
@@ -31,11 +31,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec import exact
-from aecodec.config import INDEX_UNIT, SCALE_COUNT, SharedConfig
-from aecodec.context import Context, split
+from aecodec.config import INDEX_UNIT, SCALE_COUNT, SharedConfig, context_names
+from aecodec.context import Context, cells, split
 from aecodec.entropy import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, Table
 from aecodec.errors import ModelError
 from aecodec.exact import FRACTION_BITS
+from aecodec.order import Order, order_of
 from aecodec.weights import Arrays
 
 Floats = npt.NDArray[np.float32]
@@ -59,12 +60,13 @@ class Tables:
 
 @dataclass(frozen=True)
 class Prior:
-    """Everything that decides probabilities: two integer networks and the tables."""
+    """Everything that decides probabilities: integer networks and tables."""
 
     channels: int  # of the latents
     hyper_stride: int  # latents per hyper latent
     hyper_synthesis: tuple[exact.Layer, ...]
-    context: Context
+    order: Order
+    contexts: tuple[Context, ...]  # of all steps but the first
     tables: tuple[Tables, ...]  # for qualities evenly spaced from the lowest to the highest
 
     def tables_at(self, q: float) -> Tables:
@@ -78,11 +80,16 @@ def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
         limit = int(arrays[f"hyper_synthesis.{len(config.HYPER_SYNTHESIS) - 1}.scale"][1])
         if limit > CONTEXT_LIMIT:
             raise ModelError(f"parameters up to {limit} are too large for the context network")
+        order = order_of(config.coding_steps)
         return Prior(
             config.latent_channels,
             config.hyper_stride,
             exact.build(config.HYPER_SYNTHESIS, arrays, "hyper_synthesis", HYPER_LIMIT),
-            split(exact.build(config.CONTEXT, arrays, "context", CONTEXT_LIMIT), config.latent_channels),
+            order,
+            tuple(
+                split(exact.build(config.CONTEXT, arrays, name, CONTEXT_LIMIT), order, step, config.latent_channels)
+                for step, name in enumerate(context_names(config), start=1)
+            ),
             _tables(arrays, config.hyper_channels),
         )
     except (KeyError, ValueError, IndexError) as error:
@@ -113,8 +120,8 @@ class Side(Protocol):
         """Hyper latents (count, height, width, Z)."""
         ...
 
-    def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
-        """Symbols (n, h, w, M / 2) of one half of a tile, zero where ``index`` is zero."""
+    def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
+        """Symbols (n, h, w, K) of one step of a tile, zero where ``index`` is zero."""
         ...
 
 
@@ -142,24 +149,32 @@ class Tile:
         rows, columns = (slice(side.start // stride, -(-side.stop // stride)) for side in (self.rows, self.columns))
         return grid[:, rows, columns]
 
-    @property
-    def odd(self) -> npt.NDArray[np.bool_]:
-        """(h, w, 1): where row + column is odd."""
-        rows, columns = np.arange(self.height)[:, None, None], np.arange(self.width)[None, :, None]
-        return np.asarray((rows + columns) % 2 == 1)
-
     def of(self, grid: Floats) -> Floats:
         """This window of grids (n, rows, columns, channels), as a view."""
         return grid[:, self.rows, self.columns]
 
-    def pick(self, x: exact.Array, first: bool) -> exact.Array:
-        """One half (n, h, w, M / 2) of the checkerboard of ``x`` (n, h, w, M)."""
-        low, high = np.split(x, 2, axis=-1)
-        return np.where(self.odd == first, high, low)
 
-    def unite(self, first: exact.Array, second: exact.Array) -> exact.Array:
-        """The inverse of :meth:`pick`."""
-        return np.concatenate([np.where(self.odd, second, first), np.where(self.odd, first, second)], axis=-1)
+@dataclass(frozen=True)
+class Part:
+    """What one step codes of a tile: K of the M channels at each position."""
+
+    tile: Tile
+    order: Order
+    step: int
+
+    def pick(self, x: exact.Array) -> exact.Array:
+        """This part (n, h, w, K) of ``x`` (n, h, w, M)."""
+        channels = x.shape[-1]
+        of_phase = [self.order.coded(self.step, phase, channels) for phase, _ in cells()]
+        result = np.empty((*x.shape[:-1], len(range(channels)[of_phase[0]])), x.dtype)
+        for phase, where in cells():
+            result[:, *where] = x[:, *where, of_phase[phase]]
+        return result
+
+    def put(self, part: exact.Array, x: exact.Array) -> None:
+        """The inverse of :meth:`pick`: set this part of ``x``."""
+        for phase, where in cells():
+            x[:, *where, self.order.coded(self.step, phase, x.shape[-1])] = part[:, *where]
 
 
 def tiles(height: int, width: int) -> Iterator[Tile]:
@@ -182,24 +197,23 @@ def code(prior: Prior, side: Side, count: int, height: int, width: int) -> Float
 def _code_tile(prior: Prior, side: Side, z: Floats, tile: Tile) -> Floats:
     parameters = exact.run(prior.hyper_synthesis, tile.of_hyper(z, prior.hyper_stride))
     parameters = parameters[:, : tile.height, : tile.width]
-    first = _code_half(side, tile, True, _of_half(tile, True, parameters))
+    latents, known = (np.zeros((*parameters.shape[:-1], prior.channels), np.float32) for _ in range(2))
+    for step in range(prior.order.steps):
+        part = Part(tile, prior.order, step)
+        of_part = np.concatenate([part.pick(x) for x in np.split(parameters, 2, axis=-1)], axis=-1)
+        if step:
+            of_part += prior.contexts[step - 1](parameters, known)
+        values = _code_step(side, part, of_part)
+        part.put(values, latents)
+        part.put(np.clip(values * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT), known)
+    return latents
 
-    known = np.clip(first * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT)
-    correction = prior.context(parameters, known, tile.odd[:, :, 0])
-    second = _code_half(side, tile, False, _of_half(tile, False, parameters) + correction)
-    return np.asarray(tile.unite(first, second), np.float32)
 
-
-def _of_half(tile: Tile, first: bool, parameters: exact.Array) -> exact.Array:
-    """The parameters (n, h, w, M) of one half of the latents, of those (n, h, w, 2 M) of all."""
-    return np.concatenate([tile.pick(x, first) for x in np.split(parameters, 2, axis=-1)], axis=-1)
-
-
-def _code_half(side: Side, tile: Tile, first: bool, parameters: exact.Array) -> Floats:
+def _code_step(side: Side, part: Part, parameters: exact.Array) -> Floats:
     mean, scale = np.split(parameters, 2, axis=-1)
     index = np.clip(np.floor((scale + 2 ** (_INDEX_SHIFT - 1)) * 2.0**-_INDEX_SHIFT), 0, SCALE_COUNT - 1)
     mean = mean * np.float32(1 / _ONE)
-    symbols = side.half(tile, first, mean, index.astype(np.uint8))
+    symbols = side.step(part, mean, index.astype(np.uint8))
     return np.asarray(mean + symbols, np.float32)
 
 
@@ -221,9 +235,9 @@ class Writer:
         self._write(symbols.ravel(), indexes, self._tables.of_hyper)
         return symbols
 
-    def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
+    def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
-        symbols = _round(tile.pick(tile.of(self._y) * self._gain, first) - mean) * coded
+        symbols = _round(part.pick(part.tile.of(self._y) * self._gain) - mean) * coded
         self._write(symbols[coded], index[coded], self._tables.of_latents)
         return symbols
 
@@ -248,7 +262,7 @@ class Reader:
         indexes = _channels(count * height * width, len(self._tables.of_hyper))
         return self._read(indexes, self._tables.of_hyper).reshape(count, height, width, -1)
 
-    def half(self, tile: Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
+    def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
         symbols = np.zeros(index.shape, np.int32)
         symbols[coded] = self._read(index[coded], self._tables.of_latents)

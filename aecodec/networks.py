@@ -7,13 +7,15 @@ et al., CVPR 2021.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from aecodec import convolutional, fully_connected
-from aecodec.config import QUALITY_KNOTS, FullyConnectedConfig, ModelConfig, SharedConfig
+from aecodec.config import QUALITY_KNOTS, FullyConnectedConfig, ModelConfig, SharedConfig, context_names
+from aecodec.order import order_of
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -24,42 +26,59 @@ class Networks(nn.Module):
     ``analysis``: pixels (N, colours, H, W) in -2..2, H and W multiples of the stride, to latents (N, M, h, w).
     ``synthesis``: its mirror image. ``hyper_analysis``: scaled latents to hyper latents (N, Z, ...).
     ``hyper_synthesis``: rounded hyper latents to parameters (N, 2M, ...): means, then scale indices / 8.
-    ``context``: parameters and first-half latents (N, 3M, h, w) to the correction of the parameters (N, 2M, h, w).
+    ``contexts``: for each step but the first, parameters and the latents of the steps before it (N, 3M, h, w) to the
+    correction of the parameters (N, 2M, h, w).
     """
 
     def __init__(self, config: SharedConfig) -> None:
         super().__init__()
+        self.config = config
         if isinstance(config, FullyConnectedConfig):
             self.analysis = fully_connected.analysis(config)
             self.synthesis = fully_connected.synthesis(config)
             self.hyper_analysis = fully_connected.hyper_analysis(config)
             self.hyper_synthesis = fully_connected.hyper_synthesis(config)
-            self.context = fully_connected.context(config)
+            contexts = [fully_connected.context(config) for _ in context_names(config)]
         else:
             assert isinstance(config, ModelConfig)
             self.analysis = convolutional.analysis(config)
             self.synthesis = convolutional.synthesis(config)
             self.hyper_analysis = convolutional.hyper_analysis(config)
             self.hyper_synthesis = convolutional.hyper_synthesis(config)
-            self.context = convolutional.context(config)
+            contexts = [convolutional.context(config) for _ in context_names(config)]
+        for name, context in zip(context_names(config), contexts, strict=True):
+            self.add_module(name, context)
+
+    @property
+    def contexts(self) -> list[nn.Sequential]:
+        """Those of all steps but the first."""
+        modules = [self.get_submodule(name) for name in context_names(self.config)]
+        return [module for module in modules if isinstance(module, nn.Sequential)]
 
 
-def checkerboard(channels: int, height: int, width: int) -> Tensor:
-    """Mask (channels, height, width) of the half that is coded first; its phase differs between the channel halves."""
-    rows = torch.arange(height)[:, None]
-    columns = torch.arange(width)[None, :]
-    phase = (torch.arange(channels) >= channels // 2).long()[:, None, None]
-    return (rows + columns + phase) % 2 == 0
+def coding_steps(config: SharedConfig, height: int, width: int) -> Tensor:
+    """The step (M, height, width) in which each latent of a tile is coded."""
+    order = order_of(config.coding_steps)
+    phase = 2 * (torch.arange(height)[:, None] % 2) + torch.arange(width) % 2
+    return torch.tensor(order.steps_of)[:, phase].repeat_interleave(config.latent_channels // order.groups, 0)
 
 
-def corrected(context: nn.Module, first: Tensor, known: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and scale parameters, (N, M, h, w) each, with those of the second half of the checkerboard corrected.
+def entropy_parameters(
+    networks: Networks, first: Tensor, restored: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Means and scale parameters, (N, M, h, w) each, those of every step corrected by the latents of the steps before.
 
-    ``first`` (N, 2M, h, w) comes from the hyper synthesis; ``known`` (N, M, h, w) are latents, of which only those in
-    the ``mask`` of the first half are looked at.
+    ``first`` (N, 2M, h, w) comes from the hyper synthesis. ``restored`` tells what the decoder gets to know of latents
+    for given means and scale parameters; only what it says of earlier steps is looked at.
     """
-    second = first + context(torch.cat([first, known * mask], 1))
-    mean, scale = (torch.where(mask, a, b) for a, b in zip(first.chunk(2, 1), second.chunk(2, 1), strict=True))
+    step_of = coding_steps(networks.config, *first.shape[2:]).to(first.device)
+    mean, scale = first.chunk(2, 1)
+    for step, context in enumerate(networks.contexts, start=1):
+        known = restored(mean, scale) * (step_of < step)
+        corrected = first + context(torch.cat([first, known], 1))
+        mean, scale = (
+            torch.where(step_of < step, a, b) for a, b in zip((mean, scale), corrected.chunk(2, 1), strict=True)
+        )
     return mean, scale
 
 
@@ -122,7 +141,6 @@ class Model(Networks):
 
     def __init__(self, config: SharedConfig) -> None:
         super().__init__(config)
-        self.config = config
         self.gains = Gains(config)
         self.hyper_prior = LogisticMixture(config.hyper_channels)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from aecodec.config import INDEX_UNIT, SharedConfig
 from aecodec.float_prior import fill_prior
 from aecodec.latents import HYPER_LIMIT, Tile, tiles
-from aecodec.networks import Networks, checkerboard, corrected, to_network
+from aecodec.networks import Networks, entropy_parameters, to_network
 from aecodec.rate import error_weight, gaussian_bits
 from aecodec.threads import spread
 from aecodec.transform import grown, scaled, within
@@ -83,8 +83,7 @@ class Refiner:
         networks = Networks(config)
         fill_prior(networks, arrays)
         self._config, self._synthesis = config, synthesis
-        self._hyper_synthesis = networks.hyper_synthesis.requires_grad_(False)
-        self._context = networks.context.requires_grad_(False)
+        self._networks = networks.requires_grad_(False)
 
     def __call__(self, y: Floats, task: Task) -> Floats:
         """Better latents (N, h, w, M) than ``y``, neither of them scaled, for the same hyper latents."""
@@ -111,9 +110,8 @@ class Refiner:
         top, left = (part.start * stride for part in inner)
 
         z = np.clip(np.rint(task.hyper_latents), -HYPER_LIMIT, HYPER_LIMIT)
-        first = self._hyper_synthesis(_channels_first(tile.of_hyper(z, self._config.hyper_stride)))
+        first = self._networks.hyper_synthesis(_channels_first(tile.of_hyper(z, self._config.hyper_stride)))
         first = first[:, :, : tile.height, : tile.width]
-        mask = checkerboard(y.shape[3], tile.height, tile.width)
         latents = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
         optimizer = torch.optim.Adam([latents], eps=EPSILON)
         schedule = Schedule.of(task.steps)
@@ -121,9 +119,10 @@ class Refiner:
         for step in range(task.steps):
             optimizer.param_groups[0]["lr"], softness = schedule.at(step)
 
-            mean, scale = first.chunk(2, 1)
-            known = mean + draw(latents - mean, scale, softness, noise)
-            mean, scale = corrected(self._context, first, known, mask)
+            def known(mean: Tensor, scale: Tensor, softness: float = softness) -> Tensor:
+                return mean + draw(latents - mean, scale, softness, noise)
+
+            mean, scale = entropy_parameters(self._networks, first, known)
             symbols = draw(latents - mean, scale, softness, noise)
             bits = (gaussian_bits(symbols, scale) * is_coded(scale)).sum()
             field = seen.clone()

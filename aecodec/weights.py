@@ -7,6 +7,7 @@ fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
 ``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks`
 ``hyper_analysis.*`` ``gains.*``                float16, gains float32
 ``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.exact`
+``early_context.i.*``                           likewise; only where there are three coding steps
 ``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size``, ``frequencies`` of all tables
 ==============================================  =====================================================================
 """

@@ -18,7 +18,7 @@ import torch
 
 from aecodec.container import parse
 from aecodec.images import read
-from aecodec.networks import Model, checkerboard, corrected, to_network
+from aecodec.networks import Model, entropy_parameters, to_network
 from aecodec.rate import gaussian_bits
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
@@ -37,9 +37,7 @@ def float_bits(model: Model, pixels: torch.Tensor, q: float) -> float:
     z = model.hyper_analysis(y).round()
     bits = -torch.log2(model.hyper_prior.probability(z, position).clamp(min=1e-9)).sum()
     first = model.hyper_synthesis(z)
-    mask = checkerboard(*y.shape[1:])
-    mean = first.chunk(2, 1)[0]
-    mean, scale = corrected(model.context, first, (y - mean).round() + mean, mask)
+    mean, scale = entropy_parameters(model, first, lambda mean, _: (y - mean).round() + mean)
     return float(bits + gaussian_bits((y - mean).round(), scale).sum())
 
 

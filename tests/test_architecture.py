@@ -38,12 +38,25 @@ def test_photographs_are_convolved() -> None:
 
 def test_wishes() -> None:
     assert choose(DIGITS, Shape(channels=48, code_size=32)) == ModelConfig(32, channels=48, colours=1)
+    config = choose(PHOTOGRAPHS, Shape(analysis_blocks=4, synthesis_blocks=3, coding_steps=3))
+    assert config == ModelConfig(analysis_blocks=4, synthesis_blocks=3, coding_steps=3)
     config = choose(PHOTOGRAPHS, Shape(True, block=12, code_size=40, layers=3, nodes=100))
     assert config == FullyConnectedConfig(latent_channels=40, block=12, layers=3, nodes=100)
     assert choose(PHOTOGRAPHS, Shape(True, layers=0)) == FullyConnectedConfig(layers=0, latent_channels=256)
 
 
-@pytest.mark.parametrize("shape", [Shape(layers=2), Shape(block=16), Shape(True, block=65), Shape(True, channels=9)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(layers=2),
+        Shape(block=16),
+        Shape(code_size=14, coding_steps=3),
+        Shape(True, block=65),
+        Shape(True, channels=9),
+        Shape(True, synthesis_blocks=3),
+        Shape(True, coding_steps=3),
+    ],
+)
 def test_wishes_that_do_not_go_together(shape: Shape) -> None:
     with pytest.raises(DataError):
         choose(PHOTOGRAPHS, shape)

@@ -8,7 +8,8 @@ import pytest
 from aecodec import exact
 from aecodec.context import split
 from aecodec.errors import ModelError
-from aecodec.latents import Tile
+from aecodec.latents import Part, Tile
+from aecodec.order import HALVES, QUARTERS, Order
 
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...], limit: int) -> np.ndarray:
@@ -87,13 +88,18 @@ def test_strips_make_no_difference(height: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (12, 9)])
-def test_a_context_cut_in_two_is_the_whole_network_where_it_is_asked(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("order", "step"), [(HALVES, 1), (QUARTERS, 1), (QUARTERS, 2)])
+def test_a_context_that_is_cut_is_the_whole_network_where_it_is_asked(
+    size: tuple[int, int], order: Order, step: int
+) -> None:
     rng, channels = np.random.default_rng(3), 4
     layers = (dense(rng, 12, 7), exact.Leaky(), depthwise(rng, 7), dense(rng, 7, 7), dense(rng, 7, 8))
-    tile = Tile(0, 0, *size)
     parameters = integers(rng, (2, *size, 8), 500).astype(np.float32)
-    first = integers(rng, (2, *size, 2), 500).astype(np.float32)
-    seen = np.concatenate([parameters, tile.unite(first, np.zeros_like(first))], axis=-1)
-    means, indices = np.split(exact.run(layers, seen), 2, axis=-1)
-    expected = np.concatenate([tile.pick(means, False), tile.pick(indices, False)], axis=-1)
-    assert np.array_equal(split(layers, channels)(parameters, first, tile.odd[:, :, 0]), expected)
+    latents, seen = integers(rng, (2, *size, 4), 500).astype(np.float32), np.zeros((2, *size, 4), np.float32)
+    for before in range(step):
+        part = Part(Tile(0, 0, *size), order, before)
+        part.put(part.pick(latents), seen)
+    means, indices = np.split(exact.run(layers, np.concatenate([parameters, seen], axis=-1)), 2, axis=-1)
+    part = Part(Tile(0, 0, *size), order, step)
+    expected = np.concatenate([part.pick(means), part.pick(indices)], axis=-1)
+    assert np.array_equal(split(layers, order, step, channels)(parameters, latents), expected)

@@ -7,8 +7,10 @@ import pytest
 import skimage.data
 
 from aecodec.codec import Codec
-from aecodec.latents import TILE, Reader, Tables, Tile, Writer, code, tiles
-from aecodec.networks import checkerboard
+from aecodec.config import ModelConfig
+from aecodec.latents import TILE, Part, Reader, Tables, Tile, Writer, code, tiles
+from aecodec.networks import coding_steps
+from aecodec.order import HALVES, PHASES, QUARTERS, Order, order_of
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (TILE, TILE), (TILE + 1, 2 * TILE + 3)])
@@ -20,18 +22,36 @@ def test_tiles_cover_the_grid_once(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3)])
-def test_halves_unite_to_the_whole(size: tuple[int, int]) -> None:
-    tile = Tile(0, 0, *size)
-    x = np.random.default_rng(0).normal(size=(2, *size, 6)).astype(np.float32)
-    assert np.array_equal(tile.unite(tile.pick(x, True), tile.pick(x, False)), x)
+@pytest.mark.parametrize("order", [HALVES, QUARTERS])
+def test_the_parts_of_all_steps_make_the_whole(size: tuple[int, int], order: Order) -> None:
+    x = np.random.default_rng(0).normal(size=(2, *size, 8)).astype(np.float32)
+    whole = np.zeros_like(x)
+    for step in range(order.steps):
+        part = Part(Tile(0, 0, *size), order, step)
+        part.put(part.pick(x), whole)
+    assert np.array_equal(whole, x)
 
 
-def test_the_first_half_is_the_one_that_training_saw_first() -> None:
-    tile = Tile(0, 0, 4, 5)
-    x = np.arange(4 * 5 * 6, dtype=np.float32).reshape(1, 4, 5, 6)
-    mask = checkerboard(6, 4, 5).permute(1, 2, 0).numpy()
-    assert set(tile.pick(x, True).ravel()) == set(x[0][mask])
-    assert set(tile.pick(x, False).ravel()) == set(x[0][~mask])
+@pytest.mark.parametrize("steps", [2, 3])
+def test_latents_are_coded_in_the_order_that_training_saw(steps: int) -> None:
+    x = np.arange(4 * 5 * 8, dtype=np.float32).reshape(1, 4, 5, 8)
+    step_of = coding_steps(ModelConfig(latent_channels=8, coding_steps=steps), 4, 5).permute(1, 2, 0).numpy()
+    for step in range(steps):
+        part = Part(Tile(0, 0, 4, 5), order_of(steps), step).pick(x)
+        assert np.array_equal(part.ravel(), x[0][step_of == step])
+
+
+@pytest.mark.parametrize("order", [HALVES, QUARTERS])
+def test_what_is_known_was_coded_before(order: Order) -> None:
+    for step in range(1, order.steps):
+        for phase in range(len(PHASES)):
+            before = {c for s in range(step) for c in range(8)[order.coded(s, phase, 8)]}
+            assert before == set(range(8)[order.known(step, phase, 8)])
+
+
+def test_there_is_an_order_of_two_and_three_steps_only() -> None:
+    with pytest.raises(ValueError, match="no order of 4 steps"):
+        order_of(4)
 
 
 @pytest.mark.parametrize(("q", "number"), [(0.0, 0), (0.06, 0), (0.07, 1), (0.5, 4), (0.93, 7), (0.94, 8), (1.0, 8)])

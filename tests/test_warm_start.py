@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
 from aecodec.codec import Codec, load_codec
 from aecodec.config import FullyConnectedConfig, ModelConfig
 from aecodec.errors import DataError, ModelError
+from aecodec.evaluation.metrics import psnr
 from aecodec.networks import Model
 from aecodec.training.architecture import Shape
 from aecodec.training.data import Crops, PictureArray
@@ -76,35 +78,46 @@ def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
         train_folder(replace(job, init="nothing", folder=tmp_path / "b"), OPTIONS, report=lambda _: None)
 
 
-def test_blocks_added_to_a_model_do_nothing_until_they_have_learned_something(tiny: Codec) -> None:
+def test_what_is_added_to_a_model_does_nothing_until_it_has_learned_something(tiny: Codec) -> None:
     weights = load_weights(TINY)
-    config = grown(weights.card.config, Shape(analysis_blocks=3, synthesis_blocks=2))
-    assert config == replace(tiny.card.config, analysis_blocks=3, synthesis_blocks=2)
+    config = grown(weights.card.config, Shape(analysis_blocks=3, synthesis_blocks=2, coding_steps=3))
+    assert config == replace(tiny.card.config, analysis_blocks=3, synthesis_blocks=2, coding_steps=3)
     pixels, q = torch.from_numpy(tiles(8, 64)), torch.linspace(0, 1, 8)
     before, after = trainable(weights, pixels), trainable(weights, pixels, config)
     one, other = (rate_distortion(m, pixels, q, torch.Generator().manual_seed(0)).loss for m in (before, after))
     assert torch.allclose(one, other, rtol=1e-5)
 
 
-def test_a_run_adds_blocks(tmp_path: Path, tiny: Codec) -> None:
+def test_a_run_adds_blocks_and_a_coding_step(tmp_path: Path, tiny: Codec) -> None:
     np.save(tmp_path / "a.npy", tiles(8, 64))
-    shape = Shape(synthesis_blocks=2)
+    shape = Shape(synthesis_blocks=2, coding_steps=3)
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY), shape=shape)
-    card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
-    assert card.config == load_codec(job.output).card.config == replace(tiny.card.config, synthesis_blocks=2)
+    card = train_folder(job, replace(OPTIONS, steps=3), report=lambda _: None)
+    codec = load_codec(job.output)
+    assert card.config == codec.card.config == replace(tiny.card.config, synthesis_blocks=2, coding_steps=3)
+    pixels = skimage.data.coffee()[:75, :130]
+    for effort in (0, 2):
+        restored = codec.decode(codec.encode(pixels, 60, effort=effort, fallback=False))
+        assert psnr(pixels, restored) > psnr(pixels, tiny.decode(tiny.encode(pixels, 60))) - 1
 
 
 @pytest.mark.parametrize(
-    "shape", [Shape(channels=24), Shape(code_size=32, analysis_blocks=4), Shape(True), Shape(synthesis_blocks=1)]
+    "shape",
+    [Shape(channels=24), Shape(code_size=32, analysis_blocks=4), Shape(True), Shape(synthesis_blocks=1)],
 )
 def test_a_model_to_start_from_keeps_its_shape(shape: Shape) -> None:
     with pytest.raises(DataError, match="to start from"):
         grown(ModelConfig(), shape)
 
 
-def test_no_blocks_are_added_to_fully_connected_models() -> None:
-    with pytest.raises(DataError, match="only to a convolutional one"):
+def test_only_convolutional_models_grow() -> None:
+    with pytest.raises(DataError, match="only a convolutional one"):
         grown(FullyConnectedConfig(), Shape(synthesis_blocks=4))
+
+
+def test_three_coding_steps_need_quarters_of_the_channels() -> None:
+    with pytest.raises(DataError, match="need a multiple of 4"):
+        grown(ModelConfig(latent_channels=14), Shape(coding_steps=3))
 
 
 def test_weights_that_do_not_fit_cannot_be_started_from(tiny: Codec) -> None:

@@ -23,6 +23,7 @@ class Shape:
     channels: int | None = None
     analysis_blocks: int | None = None
     synthesis_blocks: int | None = None
+    coding_steps: int | None = None
     block: int | None = None
     layers: int | None = None
     nodes: int | None = None
@@ -39,15 +40,19 @@ def choose(pictures: Pictures, shape: Shape) -> SharedConfig:
     if not shape.fully_connected:
         if shape.block or shape.layers is not None or shape.nodes:
             raise DataError("block, layers and nodes are of fully connected models")
-        return ModelConfig(
-            latent_channels=shape.code_size or ModelConfig.latent_channels,
-            channels=shape.channels or ModelConfig.channels,
-            analysis_blocks=shape.analysis_blocks or ModelConfig.analysis_blocks,
-            synthesis_blocks=shape.synthesis_blocks or ModelConfig.synthesis_blocks,
-            colours=colours,
-        )
-    if shape.channels or shape.analysis_blocks or shape.synthesis_blocks:
-        raise DataError("channels, analysis and synthesis blocks are of convolutional models")
+        try:
+            return ModelConfig(
+                latent_channels=shape.code_size or ModelConfig.latent_channels,
+                channels=shape.channels or ModelConfig.channels,
+                analysis_blocks=shape.analysis_blocks or ModelConfig.analysis_blocks,
+                synthesis_blocks=shape.synthesis_blocks or ModelConfig.synthesis_blocks,
+                coding_steps=shape.coding_steps or ModelConfig.coding_steps,
+                colours=colours,
+            )
+        except ValueError as error:
+            raise DataError(str(error)) from error
+    if shape.channels or shape.analysis_blocks or shape.synthesis_blocks or shape.coding_steps:
+        raise DataError("channels, analysis and synthesis blocks and coding steps are of convolutional models")
     block = shape.block or (side if side is not None and side <= SMALL_PICTURE else DEFAULT_BLOCK)
     if block > LARGEST_BLOCK:
         raise DataError(f"blocks of {block} pixels; at most {LARGEST_BLOCK} make sense")

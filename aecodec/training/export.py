@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from aecodec.config import context_names
 from aecodec.exact import FRACTION_BITS, exact_type
 from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
-from aecodec.networks import Model, checkerboard, to_network
+from aecodec.networks import Model, coding_steps, entropy_parameters, to_network
 from aecodec.training.tables import fitted, ideal
 from aecodec.weights import Arrays
 
@@ -37,7 +38,8 @@ def export(model: Model, calibration: Tensor) -> Arrays:
         arrays[f"gains.{name}"] = parameter.numpy().astype(np.float32)
     seen = _calibrate(model, calibration)
     arrays |= _exact(model.hyper_synthesis, seen.hyper_synthesis, "hyper_synthesis", HYPER_LIMIT, 0)
-    arrays |= _exact(model.context, seen.context, "context", CONTEXT_LIMIT, FRACTION_BITS)
+    for name, context, largest in zip(context_names(model.config), model.contexts, seen.contexts, strict=True):
+        arrays |= _exact(context, largest, name, CONTEXT_LIMIT, FRACTION_BITS)
     arrays |= ideal(model.hyper_prior)
     return arrays | fitted(model.config, arrays, model.hyper_prior, calibration.numpy())
 
@@ -47,7 +49,7 @@ class _Seen:
     """Largest absolute outputs of the convolutions of both networks."""
 
     hyper_synthesis: list[float]
-    context: list[float]
+    contexts: list[list[float]]
 
 
 def _calibrate(model: Model, pixels: Tensor) -> _Seen:
@@ -60,16 +62,24 @@ def _calibrate(model: Model, pixels: Tensor) -> _Seen:
                 i += 1
         return x
 
-    seen = _Seen([0.0] * _convolutions(model.hyper_synthesis), [0.0] * _convolutions(model.context))
+    seen = _Seen(
+        [0.0] * _convolutions(model.hyper_synthesis),
+        [[0.0] * _convolutions(context) for context in model.contexts],
+    )
     for q in (0.0, 0.5, 1.0):
         for part in torch.split(pixels, 16):
             at = torch.full((len(part),), q)
             y = model.analysis(to_network(part)) * model.gains.forward_gain(at)
             first = run(model.hyper_synthesis, model.hyper_analysis(y).round(), seen.hyper_synthesis)
             first = first[:, :, : y.shape[2], : y.shape[3]]
-            mean = first.chunk(2, 1)[0]
-            known = ((y - mean).round() + mean) * checkerboard(*y.shape[1:])
-            run(model.context, torch.cat([first, known], 1), seen.context)
+
+            def restored(mean: Tensor, _: Tensor, y: Tensor = y) -> Tensor:
+                return (y - mean).round() + mean
+
+            known = restored(*entropy_parameters(model, first, restored))
+            step_of = coding_steps(model.config, *y.shape[2:])
+            for step, (context, largest) in enumerate(zip(model.contexts, seen.contexts, strict=True), start=1):
+                run(context, torch.cat([first, known * (step_of < step)], 1), largest)
     return seen
 
 

@@ -122,7 +122,8 @@ def _start_prior(model: Model, x: Tensor, deviation: Tensor) -> None:
     assert parameter.bias is not None
     index = torch.log(spread.clamp(min=SCALE_MIN) / SCALE_MIN) / SCALE_STEP
     parameter.bias.copy_(torch.cat([torch.zeros_like(index), index / INDEX_UNIT]))
-    _layers(model.context)[-1].weight.zero_()
+    for context in model.contexts:
+        _layers(context)[-1].weight.zero_()
     scaled = model.analysis(x) * gain[:, None, None]
     last = _layers(model.hyper_analysis)[-1]
     hyper = model.hyper_analysis(scaled)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.networks import Model, checkerboard, corrected, to_network
+from aecodec.networks import Model, entropy_parameters, to_network
 from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
 
 
@@ -96,9 +96,7 @@ def rate_distortion(
     z = model.hyper_analysis(y)
     z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z), q), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
-    mask = checkerboard(*y.shape[1:]).to(y.device)
-    mean = first.chunk(2, 1)[0]
-    mean, scale = corrected(model.context, first, straight_through_round(y - mean) + mean, mask)
+    mean, scale = entropy_parameters(model, first, lambda mean, _: straight_through_round(y - mean) + mean)
     y_bits = gaussian_bits(y + noise(y) - mean, scale)
     y_hat = straight_through_round(y - mean) + mean
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))

@@ -98,8 +98,8 @@ class _Counter:
         _add(self.of_hyper, symbols, np.arange(symbols.shape[-1]))
         return symbols
 
-    def half(self, tile: latents.Tile, first: bool, mean: Floats, index: Indexes) -> Symbols:
-        symbols = self.writer.half(tile, first, mean, index)
+    def step(self, part: latents.Part, mean: Floats, index: Indexes) -> Symbols:
+        symbols = self.writer.step(part, mean, index)
         coded = index > 0
         _add(self.of_latents, symbols[coded], index[coded])
         return symbols

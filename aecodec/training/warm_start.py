@@ -4,18 +4,19 @@ Float parameters are stored as they are. Integer layers are divided by their sca
 out. Of the density of the hyper latents only tables are stored, which do not tell where between the integers they lie:
 it is fitted to the hyper latents of the pictures.
 
-A model can be given more blocks on the way. They come after those it has, and as their residual branches begin as zero,
-the model is the same until training has found something for them to do (Net2Net: Chen, Goodfellow, Shlens, ICLR 2016).
+A model can be given more blocks and another step of coding on the way. What is new puts out zeros at first, so that the
+model is the same until training has found something for it to do (Net2Net: Chen, Goodfellow, Shlens, ICLR 2016). New
+blocks come after the old ones; the context network of a new step has the layers of the last step's below its own end.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import ModelConfig, SharedConfig
+from aecodec.config import ModelConfig, SharedConfig, context_names
 from aecodec.convolutional import Block
 from aecodec.errors import DataError, ModelError
 from aecodec.float_prior import fill_prior
@@ -26,22 +27,25 @@ from aecodec.weights import Weights
 
 FIT_STEPS = 200
 FIT_RATE = 0.05
+GROWING = {"analysis_blocks", "synthesis_blocks", "coding_steps"}
 QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)  # in 0..1; where the density is fitted
 
 
 def grown(config: SharedConfig, shape: Shape) -> SharedConfig:
-    """The config with as many blocks as wished. Raises DataError where that would mean another model."""
+    """The config with as many blocks and coding steps as wished. Raises DataError where that is another model."""
     if shape == Shape():
         return config
-    blocks = Shape(analysis_blocks=shape.analysis_blocks, synthesis_blocks=shape.synthesis_blocks)
-    if shape != blocks or not isinstance(config, ModelConfig):
-        raise DataError("a model to start from keeps its shape; only to a convolutional one blocks can be added")
-    analysis = shape.analysis_blocks or config.analysis_blocks
-    synthesis = shape.synthesis_blocks or config.synthesis_blocks
-    if analysis < config.analysis_blocks or synthesis < config.synthesis_blocks:
-        has = f"{config.analysis_blocks} analysis and {config.synthesis_blocks} synthesis blocks"
-        raise DataError(f"the model to start from has {has}; they can only become more")
-    return replace(config, analysis_blocks=analysis, synthesis_blocks=synthesis)
+    wishes = {name: wish for name, wish in asdict(shape).items() if wish is not None and wish is not False}
+    if not wishes.keys() <= GROWING or not isinstance(config, ModelConfig):
+        raise DataError("a model to start from keeps its shape; only a convolutional one can get more blocks and steps")
+    for name, wish in wishes.items():
+        has = getattr(config, name)
+        if wish < has:
+            raise DataError(f"the model to start from has {has} {name.replace('_', ' ')}; they can only become more")
+    try:
+        return replace(config, **wishes)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def trainable(weights: Weights, pixels: Tensor, config: SharedConfig | None = None) -> Model:
@@ -61,7 +65,14 @@ def trainable(weights: Weights, pixels: Tensor, config: SharedConfig | None = No
             network.load_state_dict(state)
             _spread(getattr(model, part), network)
         model.gains.load_state_dict({name: torch.from_numpy(arrays["gains." + name]) for name in ("encode", "decode")})
-        fill_prior(model, arrays)
+        fill_prior(smaller, arrays)
+        model.hyper_synthesis = smaller.hyper_synthesis
+        old = context_names(smaller.config)
+        for name, context in zip(context_names(model.config), model.contexts, strict=True):
+            context.load_state_dict(smaller.get_submodule(name if name in old else old[-1]).state_dict())
+            if name not in old:
+                for parameter in context[-1].parameters():
+                    nn.init.zeros_(parameter)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise ModelError(f"weights of {weights.card.name} cannot be trained further ({error})") from error
     _fit(model.hyper_prior, _hyper_latents(model, pixels))
