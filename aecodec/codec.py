@@ -29,6 +29,7 @@ Pixels = npt.NDArray[np.uint8]
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
+LOSS = 1e-3  # of a latent, in squared steps of quantisation, by symbols that are not coded; rounding loses 1/12
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 
 
@@ -173,8 +174,14 @@ class Codec:
         if refinement is not None:
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
-        writer = latents.Writer(self._prior.tables_at(q), y, gain, z)
+        tables = self._prior.tables_at(q)
+        writer = latents.Writer(tables, y, gain, z)
         latents.code(self._prior, writer, *y.shape[:3])
+        if writer.lost > LOSS * y.size:
+            # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
+            other = latents.Writer(tables, y, gain, tables.covered(z))
+            latents.code(self._prior, other, *y.shape[:3])
+            writer = min(writer, other, key=lambda each: each.lost)
         return CodedLatents(*writer.finish(), writer.crc)
 
     def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:

@@ -57,6 +57,11 @@ class Tables:
     of_latents: tuple[Table, ...]  # by scale index
     of_hyper: tuple[Table, ...]  # by channel
 
+    def covered(self, z: Floats) -> Floats:
+        """The nearest hyper latents (..., Z) that have entries in the tables, which are those that training saw."""
+        low, high = zip(*((t.minimum, t.minimum + t.escape - 1) for t in self.of_hyper), strict=True)
+        return np.clip(z, np.array(low, np.float32), np.array(high, np.float32))
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -228,6 +233,7 @@ class Writer:
         self._tables, self._y, self._gain, self._z = tables, y, gain, z
         self._encoder = SymbolEncoder()
         self.crc = 0
+        self.lost = 0.0  # sum of the squares of symbols that are not coded, for their scale index is 0, but not zero
 
     def hyper(self, count: int, height: int, width: int) -> Symbols:
         symbols = _round(self._z)
@@ -237,7 +243,9 @@ class Writer:
 
     def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
-        symbols = _round(part.pick(part.tile.of(self._y) * self._gain) - mean) * coded
+        symbols = _round(part.pick(part.tile.of(self._y) * self._gain) - mean)
+        self.lost += float(np.square(symbols[~coded], dtype=np.float64).sum())
+        symbols *= coded
         self._write(symbols[coded], index[coded], self._tables.of_latents)
         return symbols
 
