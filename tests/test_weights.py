@@ -23,7 +23,7 @@ TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
 def test_the_shipped_model_keeps_its_promises() -> None:
     card = describe(find("photo"))
     encode, decode, prior = card.kilo_macs
-    assert encode <= 12
+    assert encode <= 15
     assert decode <= 12
     assert prior <= 3
     assert card.parameters < 5_000_000
