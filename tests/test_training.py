@@ -16,7 +16,6 @@ from PIL import Image
 from torch import Tensor
 
 from aecodec.codec import load_codec
-from aecodec.config import ModelConfig
 from aecodec.errors import DataError, ModelError, OutputError
 from aecodec.networks import Model
 from aecodec.training.bfloat16 import Bfloat16Gradients
@@ -29,16 +28,8 @@ from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import orthogonalize
 from aecodec.training.run import Job, train_folder
 from aecodec.training.validation import codec_of
+from tests.training_data import SMALL as TINY
 
-TINY = ModelConfig(
-    channels=12,
-    latent_channels=16,
-    analysis_blocks=1,
-    synthesis_blocks=1,
-    hyper_channels=4,
-    hyper_width=8,
-    context_width=8,
-)
 OPTIONS = TrainOptions(minutes=None, steps=8, batch=4, crop=64, workers=1, warm_up=2, log_every=2)
 
 
