@@ -67,9 +67,11 @@ class SharedConfig:
     def context_macs(self) -> int:
         """Multiply-adds per position of the 1x1 convolutions of the context networks, without what is left out."""
         m, k, order = self.latent_channels, self.context_width, order_of(self.coding_steps)
-        inputs = [2 * m + len(range(m)[order.known(step, 0, m)]) for step in range(1, order.steps)]
-        outputs = [2 * len(range(m)[order.coded(step, 0, m)]) for step in range(1, order.steps)]
-        return (sum(inputs) + sum(outputs)) * k + (order.steps - 1) * k * k
+        total = known = 0
+        for step in range(1, order.steps):
+            known += order.coded_count(step - 1, m)
+            total += (2 * m + known + k + 2 * order.coded_count(step, m)) * k
+        return total
 
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:
         """Thousand multiply-adds per pixel of (encoding, decoding, hyper synthesis and context alone)."""

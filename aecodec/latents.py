@@ -170,10 +170,9 @@ class Part:
     def pick(self, x: exact.Array) -> exact.Array:
         """This part (n, h, w, K) of ``x`` (n, h, w, M)."""
         channels = x.shape[-1]
-        of_phase = [self.order.coded(self.step, phase, channels) for phase, _ in cells()]
-        result = np.empty((*x.shape[:-1], len(range(channels)[of_phase[0]])), x.dtype)
+        result = np.empty((*x.shape[:-1], self.order.coded_count(self.step, channels)), x.dtype)
         for phase, where in cells():
-            result[:, *where] = x[:, *where, of_phase[phase]]
+            result[:, *where] = x[:, *where, self.order.coded(self.step, phase, channels)]
         return result
 
     def put(self, part: exact.Array, x: exact.Array) -> None:
@@ -202,15 +201,14 @@ def code(prior: Prior, side: Side, count: int, height: int, width: int) -> Float
 def _code_tile(prior: Prior, side: Side, z: Floats, tile: Tile) -> Floats:
     parameters = exact.run(prior.hyper_synthesis, tile.of_hyper(z, prior.hyper_stride))
     parameters = parameters[:, : tile.height, : tile.width]
-    latents, known = (np.zeros((*parameters.shape[:-1], prior.channels), np.float32) for _ in range(2))
+    latents = np.zeros((*parameters.shape[:-1], prior.channels), np.float32)
     for step in range(prior.order.steps):
         part = Part(tile, prior.order, step)
         of_part = np.concatenate([part.pick(x) for x in np.split(parameters, 2, axis=-1)], axis=-1)
         if step:
+            known = np.clip(latents * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT)
             of_part += prior.contexts[step - 1](parameters, known)
-        values = _code_step(side, part, of_part)
-        part.put(values, latents)
-        part.put(np.clip(values * np.float32(_ONE), -CONTEXT_LIMIT, CONTEXT_LIMIT), known)
+        part.put(_code_step(side, part, of_part), latents)
     return latents
 
 

@@ -40,6 +40,10 @@ class Order:
         """Those that were coded in the steps before, step 0 excepted."""
         return self._channels([of[phase] < step for of in self.steps_of], channels)
 
+    def coded_count(self, step: int, channels: int) -> int:
+        """How many channels are coded in this step, at every phase."""
+        return sum(of[0] == step for of in self.steps_of) * channels // self.groups
+
     def _channels(self, chosen: list[bool], channels: int) -> slice:
         """Of the chosen groups, which are neighbours."""
         size = channels // self.groups

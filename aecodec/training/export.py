@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from aecodec.config import context_names
 from aecodec.exact import FRACTION_BITS, exact_type
 from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
-from aecodec.networks import Model, coding_steps, entropy_parameters, to_network
+from aecodec.networks import Model, entropy_parameters, to_network
 from aecodec.training.tables import fitted, ideal
 from aecodec.weights import Arrays
 
@@ -36,62 +35,45 @@ def export(model: Model, calibration: Tensor) -> Arrays:
             arrays[f"{part}.{name}"] = parameter.numpy().astype(np.float16)
     for name, parameter in model.gains.named_parameters():
         arrays[f"gains.{name}"] = parameter.numpy().astype(np.float32)
-    seen = _calibrate(model, calibration)
-    arrays |= _exact(model.hyper_synthesis, seen.hyper_synthesis, "hyper_synthesis", HYPER_LIMIT, 0)
-    for name, context, largest in zip(context_names(model.config), model.contexts, seen.contexts, strict=True):
+    largest = _calibrate(model, calibration)
+    arrays |= _exact(model.hyper_synthesis, largest, "hyper_synthesis", HYPER_LIMIT, 0)
+    for name, context in zip(context_names(model.config), model.contexts, strict=True):
         arrays |= _exact(context, largest, name, CONTEXT_LIMIT, FRACTION_BITS)
     arrays |= ideal(model.hyper_prior)
     return arrays | fitted(model.config, arrays, model.hyper_prior, calibration.numpy())
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Largest absolute outputs of the convolutions of both networks."""
+def _calibrate(model: Model, pixels: Tensor) -> dict[nn.Module, float]:
+    """Largest absolute outputs of the convolutions of hyper synthesis and contexts."""
+    largest: dict[nn.Module, float] = {}
 
-    hyper_synthesis: list[float]
-    contexts: list[list[float]]
+    def look(layer: nn.Module, _: object, output: Tensor) -> None:
+        largest[layer] = max(largest.get(layer, 0.0), float(output.abs().max()))
 
-
-def _calibrate(model: Model, pixels: Tensor) -> _Seen:
-    def run(network: nn.Sequential, x: Tensor, largest: list[float]) -> Tensor:
-        i = 0
-        for layer in network:
-            x = layer(x)
-            if isinstance(layer, nn.Conv2d):
-                largest[i] = max(largest[i], float(x.abs().max()))
-                i += 1
-        return x
-
-    seen = _Seen(
-        [0.0] * _convolutions(model.hyper_synthesis),
-        [[0.0] * _convolutions(context) for context in model.contexts],
-    )
+    networks = (model.hyper_synthesis, *model.contexts)
+    layers = [layer for network in networks for layer in network if isinstance(layer, nn.Conv2d)]
+    hooks = [layer.register_forward_hook(look) for layer in layers]
     for q in (0.0, 0.5, 1.0):
         for part in torch.split(pixels, 16):
-            at = torch.full((len(part),), q)
-            y = model.analysis(to_network(part)) * model.gains.forward_gain(at)
-            first = run(model.hyper_synthesis, model.hyper_analysis(y).round(), seen.hyper_synthesis)
-            first = first[:, :, : y.shape[2], : y.shape[3]]
-
-            def restored(mean: Tensor, _: Tensor, y: Tensor = y) -> Tensor:
-                return (y - mean).round() + mean
-
-            known = restored(*entropy_parameters(model, first, restored))
-            step_of = coding_steps(model.config, *y.shape[2:])
-            for step, (context, largest) in enumerate(zip(model.contexts, seen.contexts, strict=True), start=1):
-                run(context, torch.cat([first, known * (step_of < step)], 1), largest)
-    return seen
+            y = model.analysis(to_network(part)) * model.gains.forward_gain(torch.full((len(part),), q))
+            first = model.hyper_synthesis(model.hyper_analysis(y).round())[:, :, : y.shape[2], : y.shape[3]]
+            entropy_parameters(model, first, _rounded(y))
+    for hook in hooks:
+        hook.remove()
+    return largest
 
 
-def _convolutions(network: nn.Sequential) -> int:
-    return sum(isinstance(layer, nn.Conv2d) for layer in network)
+def _rounded(y: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """What the decoder gets to know of latents, for their means and scale parameters."""
+    return lambda mean, _: (y - mean).round() + mean
 
 
-def _exact(network: nn.Sequential, seen: Sequence[float], prefix: str, limit_in: int, bits_in: int) -> Arrays:
+def _exact(
+    network: nn.Sequential, largest: Mapping[nn.Module, float], prefix: str, limit_in: int, bits_in: int
+) -> Arrays:
     """Integer layers; inputs of the first have ``bits_in`` fractional bits, all others FRACTION_BITS."""
     arrays: Arrays = {}
     layers = list(network)
-    largest = iter(seen)
     for i, layer in enumerate(layers):
         if not isinstance(layer, nn.Conv2d):
             continue
@@ -101,7 +83,7 @@ def _exact(network: nn.Sequential, seen: Sequence[float], prefix: str, limit_in:
         if i + 1 < len(layers) and isinstance(layers[i + 1], nn.PixelShuffle):
             order = np.arange(len(bias)).reshape(-1, 4).T.ravel()  # from (c, row, column) to (row, column, c)
             matrix, bias = matrix[:, order], bias[order]
-        magnitude = max(0, math.ceil(math.log2(HEADROOM * next(largest) + 1e-9)))
+        magnitude = max(0, math.ceil(math.log2(HEADROOM * largest[layer] + 1e-9)))
         limit = min(2 ** (FRACTION_BITS + magnitude), CONTEXT_LIMIT)
         shift, integers, offsets = _quantize(matrix, bias, limit_in, bits_in)
         arrays[f"{prefix}.{i}.weight"] = _narrow(integers)
