@@ -22,6 +22,7 @@ from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, Mod
 from aecodec.images import Picture
 from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane, lossless_may_be_smaller
 from aecodec.refine import Refiner, Task, steps_of
+from aecodec.rounding import CHEAPEST, NEAREST
 from aecodec.transform import Floats, Transform
 
 Pixels = npt.NDArray[np.uint8]
@@ -171,15 +172,17 @@ class Codec:
         q = _position(quality_field)
         gain, inverse = self._transform.gains(q)
         z = self._transform.hyper_analyse(y * gain)
+        zero = CHEAPEST
         if refinement is not None:
+            zero = NEAREST  # what a symbol costs has been weighed
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
         tables = self._prior.tables_at(q)
-        writer = latents.Writer(tables, y, gain, z)
+        writer = latents.Writer(tables, y, gain, z, zero)
         latents.code(self._prior, writer, *y.shape[:3])
         if writer.lost > LOSS * y.size:
             # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
-            other = latents.Writer(tables, y, gain, tables.covered(z))
+            other = latents.Writer(tables, y, gain, tables.covered(z), zero)
             latents.code(self._prior, other, *y.shape[:3])
             writer = min(writer, other, key=lambda each: each.lost)
         return CodedLatents(*writer.finish(), writer.crc)

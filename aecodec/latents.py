@@ -37,6 +37,7 @@ from aecodec.entropy import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Sy
 from aecodec.errors import ModelError
 from aecodec.exact import FRACTION_BITS
 from aecodec.order import Order, order_of
+from aecodec.rounding import CHEAPEST
 from aecodec.weights import Arrays
 
 Floats = npt.NDArray[np.float32]
@@ -227,8 +228,9 @@ def _channels(positions: int, channels: int) -> Indexes:
 class Writer:
     """The encoder's side: rounds the latents (n, h, w, M), times a gain (M,), and hyper latents, and encodes them."""
 
-    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats) -> None:
-        self._tables, self._y, self._gain, self._z = tables, y, gain, z
+    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats, zero: Floats = CHEAPEST) -> None:
+        """``zero``: below which deviation a symbol is zero, per scale index; see :mod:`aecodec.rounding`."""
+        self._tables, self._y, self._gain, self._z, self._zero = tables, y, gain, z, zero
         self._encoder = SymbolEncoder()
         self.crc = 0
         self.lost = 0.0  # sum of the squares of symbols that are not coded, for their scale index is 0, but not zero
@@ -241,7 +243,9 @@ class Writer:
 
     def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
-        symbols = _round(part.pick(part.tile.of(self._y) * self._gain) - mean)
+        deviation = part.pick(part.tile.of(self._y) * self._gain) - mean
+        symbols = _round(deviation)
+        symbols *= np.abs(deviation) >= self._zero[index]
         self.lost += float(np.square(symbols[~coded], dtype=np.float64).sum())
         symbols *= coded
         self._write(symbols[coded], index[coded], self._tables.of_latents)

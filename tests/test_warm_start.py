@@ -12,7 +12,7 @@ import skimage.data
 import torch
 
 from aecodec.codec import Codec, load_codec
-from aecodec.config import FullyConnectedConfig, ModelConfig
+from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig
 from aecodec.errors import DataError, ModelError
 from aecodec.evaluation.metrics import psnr
 from aecodec.networks import Model
@@ -108,6 +108,17 @@ def test_a_run_adds_blocks_and_a_coding_step(tmp_path: Path, tiny: Codec) -> Non
 def test_a_model_to_start_from_keeps_its_shape(shape: Shape) -> None:
     with pytest.raises(DataError, match="to start from"):
         grown(ModelConfig(), shape)
+
+
+@pytest.mark.parametrize(
+    ("config", "shape"),
+    [
+        (ModelConfig(channels=24), Shape(channels=24, code_size=256, coding_steps=2)),
+        (FullyConnectedConfig(nodes=32), Shape(True, nodes=32, block=16)),
+    ],
+)
+def test_the_shape_that_a_model_has_may_be_named(config: SharedConfig, shape: Shape) -> None:
+    assert grown(config, shape) == config
 
 
 def test_only_convolutional_models_grow() -> None:

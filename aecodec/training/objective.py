@@ -12,13 +12,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aecodec.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks import Model, entropy_parameters, to_network
 from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
+from aecodec.rounding import CHEAPEST
 
 
 def straight_through_round(x: Tensor) -> Tensor:
     """Round, with the gradient of the identity."""
     return x + (x.round() - x).detach()
+
+
+def straight_through_symbols(deviation: Tensor, scale: Tensor) -> Tensor:
+    """The symbols that the encoder makes of deviations from the mean, with the gradient of the identity."""
+    with torch.no_grad():
+        index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
+        zero = torch.from_numpy(CHEAPEST).to(deviation.device)[index]
+        symbols = deviation.round() * ((deviation.abs() >= zero) & (index > 0))
+    return deviation + (symbols - deviation).detach()
 
 
 @dataclass(frozen=True)
@@ -96,9 +107,13 @@ def rate_distortion(
     z = model.hyper_analysis(y)
     z_bits = -torch.log2(at_least(model.hyper_prior.probability(z + noise(z), q), 1e-9))
     first = model.hyper_synthesis(straight_through_round(z))[:, :, : y.shape[2], : y.shape[3]]
-    mean, scale = entropy_parameters(model, first, lambda mean, _: straight_through_round(y - mean) + mean)
+
+    def restored(mean: Tensor, scale: Tensor) -> Tensor:
+        return straight_through_symbols(y - mean, scale) + mean
+
+    mean, scale = entropy_parameters(model, first, restored)
     y_bits = gaussian_bits(y + noise(y) - mean, scale)
-    y_hat = straight_through_round(y - mean) + mean
+    y_hat = restored(mean, scale)
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))
     mse = (x_hat - x).square().mean((1, 2, 3)) * GREY_LEVELS**2
     positions = x.shape[2] * x.shape[3]

@@ -40,7 +40,7 @@ from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, s
 
 HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
 MOST_HELD_OUT = 48  # more where they are small
-CALIBRATION_CROPS = 64
+CALIBRATION_CROPS = 192
 
 
 @dataclass(frozen=True)

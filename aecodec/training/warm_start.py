@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import ModelConfig, SharedConfig, context_names
+from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig, context_names
 from aecodec.convolutional import Block
 from aecodec.errors import DataError, ModelError
 from aecodec.float_prior import fill_prior
@@ -33,15 +33,21 @@ QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)  # in 0..1; where the density is fitted
 
 def grown(config: SharedConfig, shape: Shape) -> SharedConfig:
     """The config with as many blocks and coding steps as wished. Raises DataError where that is another model."""
-    if shape == Shape():
+    has = asdict(config) | {
+        "code_size": config.latent_channels,
+        "fully_connected": isinstance(config, FullyConnectedConfig),
+    }
+    wished = {name: wish for name, wish in asdict(shape).items() if wish is not None and wish is not False}
+    wishes = {name: wish for name, wish in wished.items() if wish != has.get(name)}
+    if not wishes:
         return config
-    wishes = {name: wish for name, wish in asdict(shape).items() if wish is not None and wish is not False}
     if not wishes.keys() <= GROWING or not isinstance(config, ModelConfig):
         raise DataError("a model to start from keeps its shape; only a convolutional one can get more blocks and steps")
     for name, wish in wishes.items():
-        has = getattr(config, name)
-        if wish < has:
-            raise DataError(f"the model to start from has {has} {name.replace('_', ' ')}; they can only become more")
+        if wish < has[name]:
+            raise DataError(
+                f"the model to start from has {has[name]} {name.replace('_', ' ')}; they can only become more"
+            )
     try:
         return replace(config, **wishes)
     except ValueError as error:

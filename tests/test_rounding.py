@@ -1,0 +1,49 @@
+"""Rounding: zeros are wider where ones are dear, and files are smaller for it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import skimage.data
+
+from aecodec import codec
+from aecodec.codec import Codec
+from aecodec.config import SCALE_COUNT
+from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
+from aecodec.evaluation.metrics import psnr
+from aecodec.rounding import CHEAPEST, ERROR_WEIGHT, NEAREST
+
+
+def test_a_zero_is_wider_where_a_one_costs_more() -> None:
+    wider = CHEAPEST - NEAREST
+    assert wider[0] == 0  # nothing but zeros can be coded there
+    assert np.all(np.diff(wider[1:]) < 0)
+    assert 0.1 < wider[1] < 0.2
+    assert 0 <= wider[-1] < 1e-4
+
+
+def test_at_its_edge_a_zero_costs_as_much_as_a_one() -> None:
+    for index, scale in ((1, 0.1217), (32, 2.797), (SCALE_COUNT - 1, 64.0)):
+        below_half, below_one_half = (math.erf(edge / scale / math.sqrt(2)) for edge in (0.5, 1.5))
+        saved = math.log2(below_half / ((below_one_half - below_half) / 2))
+        edge = float(CHEAPEST[index])
+        assert ERROR_WEIGHT * (edge**2 - (1 - edge) ** 2) == pytest.approx(saved, rel=0.01, abs=1e-3)
+
+
+def test_files_are_smaller_at_equal_quality(photo: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = {"coffee": skimage.data.coffee()[:256, :384], "chelsea": skimage.data.chelsea()[:256, :384]}
+
+    def curve(name: str) -> Curve:
+        rows = []
+        for quality in (5, 30, 55, 80):
+            for image, pixels in pictures.items():
+                data = photo.encode(pixels, quality, fallback=False)
+                score = psnr(pixels, photo.decode(data))
+                rows.append(Measurement(image, name, quality, len(data), pixels.size // 3, score))
+        return mean_curve(name, rows)
+
+    cheapest = curve("cheapest")
+    monkeypatch.setattr(codec, "CHEAPEST", NEAREST)
+    assert bd_rate(curve("nearest"), cheapest) < -0.2
