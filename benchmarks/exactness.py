@@ -23,6 +23,7 @@ from aecodec.rate import gaussian_bits
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
 from aecodec.training.export import export
+from aecodec.training.objective import straight_through_symbols
 from aecodec.training.run import CALIBRATION_CROPS
 from aecodec.training.validation import codec_of
 
@@ -37,8 +38,8 @@ def float_bits(model: Model, pixels: torch.Tensor, q: float) -> float:
     z = model.hyper_analysis(y).round()
     bits = -torch.log2(model.hyper_prior.probability(z, position).clamp(min=1e-9)).sum()
     first = model.hyper_synthesis(z)
-    mean, scale = entropy_parameters(model, first, lambda mean, _: (y - mean).round() + mean)
-    return float(bits + gaussian_bits((y - mean).round(), scale).sum())
+    mean, scale = entropy_parameters(model, first, lambda mean, scale: straight_through_symbols(y - mean, scale) + mean)
+    return float(bits + gaussian_bits(straight_through_symbols(y - mean, scale), scale).sum())
 
 
 def main() -> None:

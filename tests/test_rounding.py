@@ -11,9 +11,9 @@ import skimage.data
 from aecodec import codec
 from aecodec.codec import Codec
 from aecodec.config import SCALE_COUNT
-from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
-from aecodec.evaluation.metrics import psnr
+from aecodec.evaluation.curves import bd_rate
 from aecodec.rounding import CHEAPEST, ERROR_WEIGHT, NEAREST
+from tests.curves import curve
 
 
 def test_a_zero_is_wider_where_a_one_costs_more() -> None:
@@ -33,17 +33,7 @@ def test_at_its_edge_a_zero_costs_as_much_as_a_one() -> None:
 
 
 def test_files_are_smaller_at_equal_quality(photo: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = {"coffee": skimage.data.coffee()[:256, :384], "chelsea": skimage.data.chelsea()[:256, :384]}
-
-    def curve(name: str) -> Curve:
-        rows = []
-        for quality in (5, 30, 55, 80):
-            for image, pixels in pictures.items():
-                data = photo.encode(pixels, quality, fallback=False)
-                score = psnr(pixels, photo.decode(data))
-                rows.append(Measurement(image, name, quality, len(data), pixels.size // 3, score))
-        return mean_curve(name, rows)
-
-    cheapest = curve("cheapest")
+    pictures = [skimage.data.coffee()[:256, :384], skimage.data.chelsea()[:256, :384]]
+    cheapest = curve(photo, pictures)
     monkeypatch.setattr(codec, "CHEAPEST", NEAREST)
-    assert bd_rate(curve("nearest"), cheapest) < -0.2
+    assert bd_rate(curve(photo, pictures), cheapest) < -0.2
