@@ -20,7 +20,6 @@ Floats = npt.NDArray[np.float32]
 # Bits that one squared step of error is worth. At high rates the optimum would be 6 / ln 2, if errors were noise. But
 # where networks put out a latent beyond expectation they have weighed its bits, and it matters more. Found by trial.
 ERROR_WEIGHT = 60.0
-WIDEST = 0.99
 
 
 def _bits_of_a_one(index: int) -> float:
@@ -35,6 +34,5 @@ def _bits_of_a_one(index: int) -> float:
 # coded: no choice to make.
 NEAREST = np.full(SCALE_COUNT, 0.5, np.float32)
 CHEAPEST = np.array(
-    [0.5, *(min(WIDEST, 0.5 + _bits_of_a_one(index) / (2 * ERROR_WEIGHT)) for index in range(1, SCALE_COUNT))],
-    np.float32,
+    [0.5, *(0.5 + _bits_of_a_one(index) / (2 * ERROR_WEIGHT) for index in range(1, SCALE_COUNT))], np.float32
 )

@@ -100,7 +100,7 @@ def test_of_two_codings_the_one_that_loses_less_is_taken_where_predictions_are_f
     saved = []
     for factor in (1, 3, 4, 6):
         y = photo.analyse(skimage.data.coffee()[None, :256])
-        y[0, 4:6, 4:6] *= factor
+        y[0, 8:12, 8:12] *= factor
         z = photo._transform.hyper_analyse(y * gain)
         plain, within = (Writer(tables, y, gain, each) for each in (z, tables.covered(z)))
         for writer in (plain, within):

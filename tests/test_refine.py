@@ -34,7 +34,8 @@ def cost(codec: Codec, pixels: Pixels, data: bytes, quality: float) -> float:
 
 
 def test_effort_makes_files_smaller_at_equal_quality(photo: Codec, picture: Pixels) -> None:
-    none, little, much = (curve(photo, [picture], effort) for effort in (0, 1, 6))
+    pictures = [picture, skimage.data.coffee()[100:292, 100:356], skimage.data.astronaut()[20:212, 100:356]]
+    none, little, much = (curve(photo, pictures, effort) for effort in (0, 1, 6))
     assert bd_rate(none, little) < -1
     assert bd_rate(little, much) < -1
 
