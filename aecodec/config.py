@@ -24,6 +24,11 @@ QUALITY_KNOTS = 3
 MAX_WEIGHTS_BYTES = 200_000_000  # of a file
 
 
+def standard_deviation(index: int) -> float:
+    """Of the Gaussian that a scale index stands for."""
+    return SCALE_MIN * math.exp(index * SCALE_STEP)
+
+
 @dataclass(frozen=True)
 class SharedConfig:
     """What models of every architecture have. Two models of one config have the same tensors."""

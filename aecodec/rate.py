@@ -41,6 +41,11 @@ def scales(parameter: Tensor) -> Tensor:
     return SCALE_MIN * torch.exp(index * SCALE_STEP)
 
 
+def is_coded(scale: Tensor) -> Tensor:
+    """Where symbols may differ from zero: where the scale index is not rounded to 0."""
+    return scale.detach() * INDEX_UNIT >= 0.5
+
+
 def gaussian_bits(deviation: Tensor, parameter: Tensor) -> Tensor:
     """Bits of the unit interval around ``deviation`` under a zero-mean Gaussian of that scale parameter."""
     unit = 1 / (scales(parameter) * math.sqrt(2))

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import INDEX_UNIT, SharedConfig
+from aecodec.config import SharedConfig
 from aecodec.float_prior import fill_prior
 from aecodec.latents import HYPER_LIMIT, Tile, tiles
 from aecodec.networks import Networks, entropy_parameters, to_network
-from aecodec.rate import error_weight, gaussian_bits
+from aecodec.rate import error_weight, gaussian_bits, is_coded
 from aecodec.threads import spread
 from aecodec.transform import grown, scaled, within
 from aecodec.weights import Arrays
@@ -133,11 +133,6 @@ class Refiner:
             loss.backward()
             optimizer.step()
         return (latents.detach() / gain).permute(0, 2, 3, 1).numpy()
-
-
-def is_coded(scale: Tensor) -> Tensor:
-    """Where symbols may differ from zero: where the scale index is not rounded to 0."""
-    return scale.detach() * INDEX_UNIT >= 0.5
 
 
 class Noise:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from aecodec.config import SCALE_COUNT, SCALE_MIN, SCALE_STEP
+from aecodec.config import SCALE_COUNT, standard_deviation
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,7 +24,7 @@ ERROR_WEIGHT = 60.0
 
 def _bits_of_a_one(index: int) -> float:
     """What a one costs more than a zero, by the Gaussian of a scale index."""
-    unit = 1 / (SCALE_MIN * math.exp(index * SCALE_STEP) * math.sqrt(2))
+    unit = 1 / (standard_deviation(index) * math.sqrt(2))
     zero = math.erf(0.5 * unit)
     one = (math.erfc(0.5 * unit) - math.erfc(1.5 * unit)) / 2
     return math.log2(zero / one)

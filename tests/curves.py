@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aecodec.codec import Codec, Pixels
-from aecodec.evaluation.curves import Curve, Measurement, mean_curve
-from aecodec.evaluation.metrics import psnr
+from aecodec.evaluation.curves import Curve, mean_curve
+from aecodec.evaluation.rivals import Aecodec, measure
+
+QUALITIES = (5, 30, 55, 80)
+
+
+@dataclass(frozen=True)
+class _Refined(Aecodec):
+    """At an effort, and without the lossless fallback."""
+
+    codec: Codec
+    effort: int = 0
+
+    def encode(self, pixels: Pixels, quality: int) -> bytes:
+        return self.codec.encode(pixels, quality, effort=self.effort, fallback=False)
 
 
 def curve(codec: Codec, pictures: Sequence[Pixels], effort: int = 0) -> Curve:
-    """The mean of pictures (H, W, 3) at four qualities, without the lossless fallback."""
-    rows = []
-    for quality in (5, 30, 55, 80):
-        for i, pixels in enumerate(pictures):
-            data = codec.encode(pixels, quality, effort=effort, fallback=False)
-            score = psnr(pixels, codec.decode(data))
-            rows.append(Measurement(str(i), "", quality, len(data), pixels.size // 3, score))
-    return mean_curve(f"effort {effort}", rows)
+    """The mean of pictures (H, W, 3)."""
+    rival = _Refined(codec, name=f"effort {effort}", effort=effort)
+    return mean_curve(rival.name, [row for i, p in enumerate(pictures) for row in measure(rival, str(i), p, QUALITIES)])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aecodec.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks import Model, entropy_parameters, to_network
-from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
+from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, is_coded, lagrangian
 from aecodec.rounding import CHEAPEST
 
 
@@ -28,7 +28,7 @@ def straight_through_symbols(deviation: Tensor, scale: Tensor) -> Tensor:
     with torch.no_grad():
         index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
         zero = torch.from_numpy(CHEAPEST).to(deviation.device)[index]
-        symbols = deviation.round() * ((deviation.abs() >= zero) & (index > 0))
+        symbols = deviation.round() * (deviation.abs() >= zero) * is_coded(scale)
     return deviation + (symbols - deviation).detach()
 
 

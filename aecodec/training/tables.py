@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from aecodec import latents
-from aecodec.config import SCALE_COUNT, SCALE_MIN, SCALE_STEP, SharedConfig
+from aecodec.config import SCALE_COUNT, SharedConfig, standard_deviation
 from aecodec.entropy import TOTAL_BITS, Indexes, Symbols, quantize
 from aecodec.networks import LogisticMixture
 from aecodec.transform import Floats, Transform
@@ -129,7 +129,7 @@ def _table(probabilities: Probabilities) -> RawTable:
 
 def _gaussian(index: int) -> npt.NDArray[np.float64]:
     """Probabilities of 0..MAX_RADIUS."""
-    scale = SCALE_MIN * math.exp(index * SCALE_STEP)
+    scale = standard_deviation(index)
     beyond = [0.5 * math.erfc((k - 0.5) / (scale * math.sqrt(2))) for k in range(MAX_RADIUS + 2)]
     return -np.diff(beyond)
 
