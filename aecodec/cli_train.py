@@ -57,6 +57,11 @@ from aecodec.files import refuse_existing
 @click.option(
     "--crop", type=click.IntRange(8), help="Side of a crop; multiple of 16.  [default: 256, less for small pictures]"
 )
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Learning rates, as a share of the usual.  [default: 1; with --init 0.1]",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
 @click.option("--data", default="", help="Description of the training data for the model's card.")
@@ -89,6 +94,7 @@ def train(
     workers: int | None,
     batch: int,
     crop: int | None,
+    rate: float | None,
     seed: int,
     name: str,
     data: str,
@@ -128,6 +134,7 @@ def train(
         workers=1 if device == "cuda" else min(batch, workers or os.cpu_count() or 1),
         device=device,
         seed=seed,
+        rate_factor=rate,
         objective=Objective(
             noise=levels,
             sparsity=(0.3 if strength is None else strength) if objective == "sparse" else 0.0,

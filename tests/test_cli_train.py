@@ -30,6 +30,7 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
 
     monkeypatch.setattr("aecodec.training.run.train_folder", train_folder)
     options = ["--steps", 7, "--name", "mine", "--licence", "CC0", "--resume", "--device", "cpu", "--validation", "in"]
+    options += ["--rate", 0.3]
     cli("train", "in", "-o", "mine.safetensors", *options)
     cli("train", "in", "-o", "mine.safetensors")
     job, settings, rest = calls[0]
@@ -37,3 +38,4 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
     assert (job.folder, job.name, job.licence) == (Path("mine.run"), "mine", "CC0")
     assert (settings.steps, settings.minutes, settings.device, rest["resume"]) == (7, None, "cpu", True)
     assert (calls[1][1].steps, calls[1][1].minutes, calls[1][2]["resume"]) == (None, 60, False)
+    assert [call[1].rate_factor for call in calls] == [0.3, None]

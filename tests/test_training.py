@@ -23,7 +23,7 @@ from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures, split
 from aecodec.training.export import export
 from aecodec.training.initialize import initialize
-from aecodec.training.loop import Trainer, TrainOptions
+from aecodec.training.loop import FINE_TUNING, Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import orthogonalize
 from aecodec.training.run import Job, train_folder
@@ -114,10 +114,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(crops: Crops, tmp_path: Path) ->
 def test_a_model_trained_before_moves_less_also_after_a_resume(crops: Crops, tmp_path: Path) -> None:
     new = Trainer(OPTIONS, crops, TINY, tmp_path / "new.safetensors")
     tuned = Trainer(OPTIONS, crops, TINY, tmp_path / "tuned.safetensors", start=Model(TINY))
-    assert tuned.rate() == pytest.approx(OPTIONS.fine_tuning * new.rate())
+    assert tuned.rate() == pytest.approx(FINE_TUNING * new.rate())
     tuned.save()
     resumed = Trainer(OPTIONS, crops, TINY, tmp_path / "tuned.safetensors")
     assert resumed.rate() == pytest.approx(tuned.rate())
+    faster = Trainer(replace(OPTIONS, rate_factor=0.2), crops, TINY, tmp_path / "tuned.safetensors")
+    assert faster.rate() == pytest.approx(0.2 * new.rate())
 
 
 def test_workers_share_one_batch(crops: Crops, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from aecodec.training.initialize import initialize
 from aecodec.training.objective import PLAIN, Objective, Terms, rate_distortion
 from aecodec.training.optimizer import Optimizer
 
+FINE_TUNING = 0.1  # share of the learning rates at which a model trained before goes on
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -39,7 +41,7 @@ class TrainOptions:
     seed: int = 0
     muon_rate: float = 0.01
     adam_rate: float = 1e-3
-    fine_tuning: float = 0.1  # of both rates, where training begins with a model
+    rate_factor: float | None = None  # of both rates; None: 1, or FINE_TUNING for a model trained before
     warm_up: int = 200
     average_decay: float = 0.999
     clip: float = 1.0
@@ -91,7 +93,8 @@ class Trainer:
     def rate(self) -> float:
         """Learning rate factor: linear warm-up, then a cosine to 2 %; all of it lower for a model trained before."""
         cosine = 0.51 + 0.49 * math.cos(math.pi * self.fraction())
-        factor = self.options.fine_tuning if self.progress.fine_tuning else 1.0
+        usual = FINE_TUNING if self.progress.fine_tuning else 1.0
+        factor = usual if self.options.rate_factor is None else self.options.rate_factor
         return min(1.0, (self.progress.step + 1) / self.options.warm_up) * cosine * factor
 
     def _gradients(self, pixels: Tensor, q: Tensor, worker: int) -> tuple[Terms, tuple[Tensor, ...]]:
