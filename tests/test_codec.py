@@ -65,8 +65,9 @@ def test_hyper_latents_of_bands_are_those_of_the_whole(photo: Codec) -> None:
 @pytest.mark.parametrize("colour", [(255, 0, 255), (0, 255, 0), (255, 255, 0), (0, 0, 0), (255, 255, 255)])
 def test_strong_colours_are_kept(photo: Codec, size: tuple[int, int], colour: tuple[int, ...]) -> None:
     pixels = np.full((*size, 3), colour, np.uint8)
-    for quality in (30, 60, 100):  # pure green is farthest from photographs, and the worst: 27 dB
-        assert psnr(pixels, photo.decode(photo.encode(pixels, quality, fallback=False))) > 25
+    bound = 25 if colour == (0, 255, 0) else 30  # pure green is farthest from photographs
+    for quality in (30, 60, 100):
+        assert psnr(pixels, photo.decode(photo.encode(pixels, quality, fallback=False))) > bound
 
 
 @pytest.mark.parametrize("shape", [(5, 4000), (8, 4000, 3), (1, 20000), (20000, 1, 3)])
