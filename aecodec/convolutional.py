@@ -30,6 +30,8 @@ from torch.nn import functional as F
 from aecodec.config import PATCH, ModelConfig
 from aecodec.layers import Pointwise
 
+SLOPE = 0.1  # below zero, of the float networks
+
 
 class Block(nn.Module):
     """Residual pair: depthwise-separable 3x3, then a 1x1 feed-forward. (N, C, H, W) to the same shape."""
@@ -42,10 +44,19 @@ class Block(nn.Module):
         self.widen = Pointwise(channels, 2 * channels)
         self.narrow = Pointwise(2 * channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), 0.1)))
-        result: Tensor = x + self.narrow(F.leaky_relu(self.widen(x), 0.1))
+    def mixed(self, x: Tensor) -> Tensor:
+        """After the first of the pair."""
+        result: Tensor = x + self.leave(self.spatial(F.leaky_relu(self.enter(x), SLOPE)))
         return result
+
+    def fed_forward(self, x: Tensor) -> Tensor:
+        """What the second one adds to what the first one gives."""
+        result: Tensor = self.narrow(F.leaky_relu(self.widen(x), SLOPE))
+        return result
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mixed(x)
+        return x + self.fed_forward(x)
 
 
 def analysis(c: ModelConfig) -> nn.Sequential:

@@ -33,6 +33,7 @@ from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
+from aecodec.training.revive import revive
 from aecodec.training.validation import Validation, Validator, enlargement
 from aecodec.training.verdict import Extent, judge
 from aecodec.training.warm_start import grown, trainable
@@ -41,6 +42,7 @@ from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, s
 HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
 MOST_HELD_OUT = 48  # more where they are small
 CALIBRATION_CROPS = 192
+REVIVAL_CROPS = 32  # by which dead feed-forwards are found
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ def train_folder(
     turned = not whole_pictures(everything, options.crop)
     crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
-    model = trainable(start, calibration, config) if start and not resume else None
+    model = None
+    if start and not resume:
+        model = trainable(start, calibration, config)
+        if count := revive(model, calibration[:REVIVAL_CROPS]):
+            report(f"{count} feed-forward(s) of {start.card.name} were dead, and begin anew")
     trainer = Trainer(options, crops, config, checkpoint, model)
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"
