@@ -68,6 +68,8 @@ def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
     card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
     assert card.config == tiny.card.config
     assert card.training.data == f"7 pictures from a.npy; started from tiny {tiny.id.hex()}"
+    again = train_folder(replace(job, init=""), replace(OPTIONS, steps=2), resume=True, report=lambda _: None)
+    assert again.training.data == card.training.data and again.training.steps == 2
     pixels = tiles(1, 64)[0]
     mine, started = (
         np.abs(codec.decode(codec.encode(pixels, 60)).astype(int) - pixels).mean()

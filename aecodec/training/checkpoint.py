@@ -26,6 +26,7 @@ class Progress:
     seconds: float = 0.0
     pixels: int = 0
     fine_tuning: bool = False  # the run began with a trained model
+    origin: str = ""  # name and id of that model
 
 
 def save_checkpoint(

@@ -61,8 +61,12 @@ class Trainer:
         config: SharedConfig,
         checkpoint: Path,
         start: Model | None = None,
+        origin: str = "",
     ) -> None:
-        """``start`` is the model that a new run begins with; without it, that is the KLT of the pictures."""
+        """``start`` is the model that a new run begins with; without it, that is the KLT of the pictures.
+
+        ``origin`` says which model that is.
+        """
         self.options, self.crops, self.checkpoint = options, crops, checkpoint
         torch.set_num_threads(1 if options.workers > 1 else torch.get_num_threads())
         state: dict[str, Tensor] = {}
@@ -70,7 +74,7 @@ class Trainer:
             self.model, self.average, state, self.progress = load_checkpoint(checkpoint)
         else:
             torch.manual_seed(options.seed)
-            self.model, self.progress = start or Model(config), Progress(fine_tuning=start is not None)
+            self.model, self.progress = start or Model(config), Progress(fine_tuning=start is not None, origin=origin)
             if start is None:
                 initialize(self.model, torch.from_numpy(crops.batch(-1 & 0x7FFFFFFF, 256)[0]))
             self.average = {n: p.detach().clone() for n, p in self.model.named_parameters()}

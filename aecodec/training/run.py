@@ -98,12 +98,13 @@ def train_folder(
     turned = not whole_pictures(everything, options.crop)
     crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
     calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
-    model = None
+    model, origin = None, ""
     if start and not resume:
+        origin = f"{start.card.name} {start.card.id}"
         model = trainable(start, calibration, config)
         if count := revive(model, calibration[:REVIVAL_CROPS]):
             report(f"{count} feed-forward(s) of {start.card.name} were dead, and begin anew")
-    trainer = Trainer(options, crops, config, checkpoint, model)
+    trainer = Trainer(options, crops, config, checkpoint, model, origin)
     validator = Validator(held)
     log_path = job.folder / "log.jsonl"
     display = Display(trainer, report)
@@ -117,7 +118,7 @@ def train_folder(
     def exported(results: dict[str, float]) -> Weights:
         p = trainer.progress
         training = TrainingRecord(
-            data=_described(job, len(pictures), start),
+            data=_described(job, len(pictures), p.origin),
             pictures=len(pictures),
             crop=options.crop,
             minutes=round(p.seconds / 60, 1),
@@ -155,10 +156,10 @@ def train_folder(
     return replace(card, id=save_weights(job.output, card, final.arrays).hex())
 
 
-def _described(job: Job, count: int, start: Weights | None) -> str:
+def _described(job: Job, count: int, origin: str) -> str:
     """The training data, in words."""
     data = job.data or f"{count} pictures from {job.pictures.resolve().name}{'/' * job.pictures.is_dir()}"
-    return f"{data}; started from {start.card.name} {start.card.id}" if start else data
+    return f"{data}; started from {origin}" if origin else data
 
 
 def _fitting(
