@@ -25,9 +25,9 @@ def revive(model: Model, pixels: Tensor) -> int:
 
     ``pixels`` (N, H, W, colours) uint8 are crops of what the model will be trained on.
     """
-    x = to_network(pixels)
-    y = _revive(model.analysis, x)
-    return y[1] + _revive(model.synthesis, y[0])[1]
+    latents, of_analysis = _revive(model.analysis, to_network(pixels))
+    _, of_synthesis = _revive(model.synthesis, latents)
+    return of_analysis + of_synthesis
 
 
 def _revive(network: nn.Sequential, x: Tensor) -> tuple[Tensor, int]:
