@@ -97,8 +97,8 @@ def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
 def test_of_two_codings_the_one_that_loses_less_is_taken_where_predictions_are_far_off(photo: Codec) -> None:
     """Beyond what training saw, symbols that are not zero may be taken for certain to be zero, and are not coded."""
     tables, (gain, _) = photo._prior.tables_at(1.0), photo._transform.gains(1.0)
-    saved = []
-    for factor in (1, 3, 8, 10):
+    taken = []
+    for factor in (1, 3, 5, 6, 8, 10):
         y = photo.analyse(skimage.data.coffee()[None, :256])
         y[0, 8:12, 8:12] *= factor
         z = photo._transform.hyper_analyse(y * gain)
@@ -107,6 +107,5 @@ def test_of_two_codings_the_one_that_loses_less_is_taken_where_predictions_are_f
             code(photo._prior, writer, *y.shape[:3])
         enough = plain.lost <= LOSS * y.size or plain.lost <= within.lost
         assert photo.write_latents(y, 10_000).crc == (plain if enough else within).crc
-        saved.append(plain.lost - within.lost)
-    assert saved[0] == 0
-    assert max(saved) > 1000
+        taken.append("plain" if enough else "within")
+    assert taken[0] == "plain" and "within" in taken
