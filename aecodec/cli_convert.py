@@ -22,6 +22,7 @@ from aecodec.cli_archive import (
     plan_restoring,
 )
 from aecodec.cli_errors import clean
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.container import HEADER_BYTES, MAX_PIXELS, check_pixels, parse_header
 from aecodec.errors import AecError, ImageError
 from aecodec.files import Task, plan
@@ -69,7 +70,11 @@ def _common(command: F) -> F:
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Best quality within so many bits per pixel.")
 @click.option("--target-size", type=click.IntRange(1), metavar="BYTES", help="Best quality within so many bytes.")
 @click.option(
-    "--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time to spend on smaller, better files."
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=DEFAULT_EFFORT,
+    show_default=True,
+    help="Time to spend on smaller, better files.",
 )
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
 @click.option("--embed-model", is_flag=True, help="Put the weights into the archive, if that pays; see below.")

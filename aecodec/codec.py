@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from aecodec import images, latents, weights
 from aecodec.bisection import last_that_fits
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.images import Picture
 from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane, lossless_may_be_smaller
 from aecodec.refine import Refiner, Task, steps_of
-from aecodec.rounding import CHEAPEST, NEAREST
 from aecodec.transform import Floats, Transform
 
 Pixels = npt.NDArray[np.uint8]
@@ -66,7 +66,7 @@ class Codec:
         return f"<Codec {self.card.name} {self.id.hex()}>"
 
     def encode(
-        self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, effort: int = 0, fallback: bool = True
+        self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, effort: int = DEFAULT_EFFORT, fallback: bool = True
     ) -> bytes:
         """Compress an array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) of uint8: grey or RGB, with alpha or without.
 
@@ -85,15 +85,15 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         target_bytes: int | None = None,
         *,
-        effort: int = 0,
+        effort: int = DEFAULT_EFFORT,
         fallback: bool = True,
     ) -> bytes:
         """Compress a picture with its alpha and metadata.
 
         With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
         even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
-        which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 1..9 takes
-        time to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
+        which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time
+        taken to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
         Raises ImageError for a picture in colour or one too large, where the model is one of grey or of small pictures.
         """
         steps = steps_of(effort)
@@ -172,17 +172,15 @@ class Codec:
         q = _position(quality_field)
         gain, inverse = self._transform.gains(q)
         z = self._transform.hyper_analyse(y * gain)
-        zero = CHEAPEST
         if refinement is not None:
-            zero = NEAREST  # what a symbol costs has been weighed
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
         tables = self._prior.tables_at(q)
-        writer = latents.Writer(tables, y, gain, z, zero)
+        writer = latents.Writer(tables, y, gain, z)
         latents.code(self._prior, writer, *y.shape[:3])
         if writer.lost > LOSS * y.size:
             # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
-            other = latents.Writer(tables, y, gain, tables.covered(z), zero)
+            other = latents.Writer(tables, y, gain, tables.covered(z))
             latents.code(self._prior, other, *y.shape[:3])
             writer = min(writer, other, key=lambda each: each.lost)
         return CodedLatents(*writer.finish(), writer.crc)
@@ -298,7 +296,7 @@ def encode(
     quality: float = DEFAULT_QUALITY,
     model: str | PathLike[str] = DEFAULT_MODEL,
     *,
-    effort: int = 0,
+    effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
 ) -> bytes:
     """Compress an array of pixels; see :meth:`Codec.encode`."""

@@ -21,6 +21,8 @@ INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs ha
 
 QUALITY_KNOTS = 3
 
+DEFAULT_EFFORT = 1  # of the encoder, 0..9
+
 MAX_WEIGHTS_BYTES = 200_000_000  # of a file
 
 

@@ -228,9 +228,8 @@ def _channels(positions: int, channels: int) -> Indexes:
 class Writer:
     """The encoder's side: rounds the latents (n, h, w, M), times a gain (M,), and hyper latents, and encodes them."""
 
-    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats, zero: Floats = CHEAPEST) -> None:
-        """``zero``: below which deviation a symbol is zero, per scale index; see :mod:`aecodec.rounding`."""
-        self._tables, self._y, self._gain, self._z, self._zero = tables, y, gain, z, zero
+    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats) -> None:
+        self._tables, self._y, self._gain, self._z = tables, y, gain, z
         self._encoder = SymbolEncoder()
         self.crc = 0
         self.lost = 0.0  # sum of the squares of symbols that are not coded, for their scale index is 0, but not zero
@@ -245,7 +244,7 @@ class Writer:
         coded = index > 0
         deviation = part.pick(part.tile.of(self._y) * self._gain) - mean
         symbols = _round(deviation)
-        symbols *= np.abs(deviation) >= self._zero[index]
+        symbols *= np.abs(deviation) >= CHEAPEST[index]
         self.lost += float(np.square(symbols[~coded], dtype=np.float64).sum())
         symbols *= coded
         self._write(symbols[coded], index[coded], self._tables.of_latents)

@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 
 from aecodec import images
 from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, decode_picture, load_codec
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.container import MAGIC, Contents, parse
 from aecodec.errors import AecError
 
@@ -74,7 +75,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     try:
         picture = replace(images.from_pillow(image), **given)
         codec = load_codec(options.get("model", DEFAULT_MODEL))
-        quality, effort = options.get("quality", DEFAULT_QUALITY), options.get("effort", 0)
+        quality, effort = options.get("quality", DEFAULT_QUALITY), options.get("effort", DEFAULT_EFFORT)
         file.write(codec.encode_picture(picture, quality, effort=effort))
     except AecError as error:
         raise OSError(str(error)) from error

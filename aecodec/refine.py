@@ -2,9 +2,11 @@
 
 The analysis network gives good latents for pictures in general; these can be made better ones for this picture, by
 descending the gradient of rate + lambda * distortion through entropy model and synthesis (Campos et al., CVPR workshops
-2019). Rounding has no gradient, so a soft one takes its place that becomes harder from step to step. Of many steps each
-adds noise to it: stochastic Gumbel annealing (Yang, Bamler, Mandt, NeurIPS 2020), without which latents would settle
-between integers. The hyper latents stay as they are.
+2019). Rounding has no gradient. What stands in its way is only that a latent's own rounding error is part of the
+gradient at rounded latents: it pushes back what has just been rounded up, and forth what has been rounded down. Its
+share is known, being the curvature of the distortion times that error, and is taken out. What is left says how this
+latent should make up for the errors of all others, and for what the analysis left undone. With many steps noise before
+the rounding, less and less of it, keeps latents from settling where they are. The hyper latents stay as they are.
 """
 
 from __future__ import annotations
@@ -22,16 +24,26 @@ from aecodec.float_prior import fill_prior
 from aecodec.latents import HYPER_LIMIT, Tile, tiles
 from aecodec.networks import Networks, entropy_parameters, to_network
 from aecodec.rate import error_weight, gaussian_bits, is_coded
-from aecodec.threads import spread
+from aecodec.rounding import symbols
+from aecodec.threads import spans, spread
 from aecodec.transform import grown, scaled, within
 from aecodec.weights import Arrays
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-EFFORTS = (0, 1, 2, 20, 25, 30, 35, 45, 60, 80)  # steps of effort 0..9
-EPSILON = 20.0  # of Adam, in bits: latents of small gradients, which are mostly noise, hardly move
-HALO = 2  # latents around a tile that the synthesis sees
+EFFORTS = (0, 1, 2, 3, 4, 6, 8, 12, 24, 60)  # steps of effort 0..9
+HALO = 2  # latents around a tile or strip that the synthesis sees
+STRIP = 32  # rows of latents whose error is differentiated at once
+
+# Bits that one squared step of a latent's error costs, twice: what gains that are best at high rates make of it, see
+# docs/training.md.
+CURVATURE = 12 / math.log(2)
+SHARE = 0.3  # of a Newton step, at first; more of it, taken by all latents at once, goes too far
+NOISE = 0.5  # width of the noise, at first; of fewer steps than QUIET proportionally less
+QUIET = 15
+# The curve of rate against distortion is that much steeper than the lambda of training: measured.
+STEEPER = 1.15
 
 
 @dataclass(frozen=True)
@@ -51,28 +63,6 @@ def steps_of(effort: int) -> int:
     if not 0 <= effort < len(EFFORTS):
         raise ValueError(f"effort {effort} is not within 0..{len(EFFORTS) - 1}")
     return EFFORTS[effort]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What suits a number of steps, found by trial: few leave no time for noise, and have to be large."""
-
-    steps: int
-    rate: float  # of Adam
-    first: float  # temperature of the soft rounding
-    last: float
-    noise: float  # 1: that of Gumbel annealing
-
-    @staticmethod
-    def of(steps: int) -> Schedule:
-        """The schedule of so many steps."""
-        rate = 0.2 if steps <= 2 else 0.14 if steps <= 40 else 0.06
-        return Schedule(steps, rate, 0.3 if steps <= 2 else 0.5, max(0.07, 0.3 * steps**-0.35), min(1.0, steps / 30))
-
-    def at(self, step: int) -> tuple[float, float]:
-        """Rate and temperature of a step."""
-        done = step / self.steps
-        return self.rate * (0.55 + 0.45 * math.cos(math.pi * done)), self.first * (self.last / self.first) ** done
 
 
 class Refiner:
@@ -99,62 +89,59 @@ class Refiner:
     @torch.enable_grad()
     def _refine(self, y: Floats, tile: Tile, task: Task) -> Floats:
         """The latents of one tile; those around it stay as they are."""
-        stride = self._config.stride
         gain, inverse = (torch.from_numpy(factor)[:, None, None] for factor in (task.gain, task.inverse))
-        weight = error_weight(self._config, task.quality)
-        pixels = task.pixels[:, scaled(tile.rows, stride), scaled(tile.columns, stride)]
-        target = to_network(torch.from_numpy(np.require(pixels, requirements=("C", "W"))))
-        seen_rows, seen_columns = grown(tile.rows, HALO, y.shape[1]), grown(tile.columns, HALO, y.shape[2])
-        seen = _channels_first(y[:, seen_rows, seen_columns]) * gain * inverse
-        inner = within(tile.rows, seen_rows), within(tile.columns, seen_columns)
-        top, left = (part.start * stride for part in inner)
+        rows, columns = grown(tile.rows, HALO, y.shape[1]), grown(tile.columns, HALO, y.shape[2])
+        field = _channels_first(y[:, rows, columns]) * gain
+        inner = within(tile.rows, rows), within(tile.columns, columns)
 
         z = np.clip(np.rint(task.hyper_latents), -HYPER_LIMIT, HYPER_LIMIT)
         first = self._networks.hyper_synthesis(_channels_first(tile.of_hyper(z, self._config.hyper_stride)))
         first = first[:, :, : tile.height, : tile.width]
-        latents = (_channels_first(tile.of(y)) * gain).requires_grad_(True)
-        optimizer = torch.optim.Adam([latents], eps=EPSILON)
-        schedule = Schedule.of(task.steps)
-        noise = Noise(schedule.noise)
+        latents = _channels_first(tile.of(y)) * gain
+        generator = torch.Generator().manual_seed(0)
         for step in range(task.steps):
-            optimizer.param_groups[0]["lr"], softness = schedule.at(step)
+            done = step / task.steps
+            width = NOISE * min(1.0, task.steps / QUIET) * max(0.0, 1 - done / 0.75)
+            noise = width * (torch.rand(latents.shape, generator=generator) - 0.5)
+            rounded, gradient, coded = self._bits_gradient(latents, noise, first)
+            field[:, :, *inner] = rounded
+            gradient += (self._error_gradient(field * inverse, tile, inner, task) * inverse)[:, :, *inner]
+            latents += SHARE * (1 - done) * (rounded - latents - gradient / CURVATURE) * coded
+        return (latents / gain).permute(0, 2, 3, 1).numpy()
 
-            def known(mean: Tensor, scale: Tensor, softness: float = softness) -> Tensor:
-                return mean + draw(latents - mean, scale, softness, noise)
+    def _bits_gradient(self, latents: Tensor, noise: Tensor, first: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the decoder gets of ``latents``, the gradient of their bits by changes to it, and which are coded.
 
-            mean, scale = entropy_parameters(self._networks, first, known)
-            symbols = draw(latents - mean, scale, softness, noise)
-            bits = (gaussian_bits(symbols, scale) * is_coded(scale)).sum()
-            field = seen.clone()
-            field[:, :, *inner] = (symbols + mean) * inverse
-            restored = self._synthesis(field)[:, :, top : top + target.shape[2], left : left + target.shape[3]]
-            loss = bits + weight * (restored - target).square().sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return (latents.detach() / gain).permute(0, 2, 3, 1).numpy()
+        ``noise`` is what they are rounded with.
+        """
+        change = torch.zeros_like(latents, requires_grad=True)
 
+        def known(mean: Tensor, scale: Tensor) -> Tensor:
+            return (mean + symbols(latents + noise - mean, scale)).detach() + change
 
-class Noise:
-    """Logistic noise, always the same: the difference of two Gumbel variables, scaled."""
+        mean, scale = entropy_parameters(self._networks, first, known)
+        coded = is_coded(scale)
+        bits = (gaussian_bits(latents + change - mean, scale) * coded).sum()
+        (gradient,) = torch.autograd.grad(bits, change)
+        return known(mean, scale).detach(), gradient, coded
 
-    def __init__(self, scale: float) -> None:
-        self._scale, self._generator = scale, torch.Generator().manual_seed(0)
-
-    def __call__(self, shape: torch.Size) -> Tensor:
-        return self._scale * torch.logit(torch.rand(shape, generator=self._generator).clamp(1e-6, 1 - 1e-6))
-
-
-def draw(deviation: Tensor, scale: Tensor, temperature: float, noise: Noise) -> Tensor:
-    """Symbols for latents that deviate so much from their means: values between the two integers around them.
-
-    The odds of an integer fall with the inverse hyperbolic tangent of its distance. The lower the temperature, the
-    nearer to plain rounding.
-    """
-    below = deviation.detach().floor()
-    part = (deviation - below).clamp(1e-4, 1 - 1e-4)
-    odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
-    return (below + torch.sigmoid(odds + noise(odds.shape))) * is_coded(scale)
+    def _error_gradient(self, field: Tensor, tile: Tile, inner: tuple[slice, slice], task: Task) -> Tensor:
+        """Gradient of the weighted squared error of a tile by the latents in and around it, ``field``."""
+        stride = self._config.stride
+        weight = STEEPER * error_weight(self._config, task.quality)
+        result = torch.zeros_like(field)
+        for rows in spans(tile.height, STRIP, least=STRIP):
+            place = slice(inner[0].start + rows.start, inner[0].start + rows.stop)
+            around = grown(place, HALO, field.shape[2])
+            seen = field[:, :, around].detach().requires_grad_()
+            top, left = (place.start - around.start) * stride, inner[1].start * stride
+            within_picture = slice(tile.top + rows.start, tile.top + rows.stop)
+            pixels = task.pixels[:, scaled(within_picture, stride), scaled(tile.columns, stride)]
+            target = to_network(torch.from_numpy(np.require(pixels, requirements=("C", "W"))))
+            restored = self._synthesis(seen)[:, :, top : top + target.shape[2], left : left + target.shape[3]]
+            error = (restored - target).square().sum()
+            result[:, :, around] += weight * torch.autograd.grad(error, seen)[0]
+        return result
 
 
 def _channels_first(x: Floats) -> Tensor:

@@ -26,6 +26,7 @@ from aecodec.codec import (
     hundredths,
     load_codec,
 )
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
 from aecodec.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
@@ -49,7 +50,7 @@ def encode_stack(
     quality: float = DEFAULT_QUALITY,
     model: str | PathLike[str] | Codec = DEFAULT_MODEL,
     *,
-    effort: int = 0,
+    effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
 ) -> bytes:
     """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8; ``effort`` 0..9 as for single pictures.

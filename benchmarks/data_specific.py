@@ -80,8 +80,8 @@ class Lossy:
 
     codec: Codec
 
-    def encode(self, array: Pixels, /, quality: float) -> bytes:
-        return self.codec.encode(array, quality, fallback=False)
+    def encode(self, array: Pixels, /, quality: float, *, effort: int) -> bytes:
+        return self.codec.encode(array, quality, effort=effort, fallback=False)
 
     def decode(self, data: bytes, /) -> Pixels:
         return self.codec.decode(data)

@@ -13,11 +13,10 @@ QUALITIES = (5, 30, 55, 80)
 
 
 @dataclass(frozen=True)
-class _Refined(Aecodec):
-    """At an effort, and without the lossless fallback."""
+class _Plain(Aecodec):
+    """Without the lossless fallback."""
 
     codec: Codec
-    effort: int = 0
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         return self.codec.encode(pixels, quality, effort=self.effort, fallback=False)
@@ -25,5 +24,5 @@ class _Refined(Aecodec):
 
 def curve(codec: Codec, pictures: Sequence[Pixels], effort: int = 0) -> Curve:
     """The mean of pictures (H, W, 3)."""
-    rival = _Refined(codec, name=f"effort {effort}", effort=effort)
+    rival = _Plain(codec, name=f"effort {effort}", effort=effort)
     return mean_curve(rival.name, [row for i, p in enumerate(pictures) for row in measure(rival, str(i), p, QUALITIES)])

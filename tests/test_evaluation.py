@@ -42,7 +42,7 @@ class StandIn:
 
     card = SimpleNamespace(name="stand-in", id="0123456789abcdef", config=ModelConfig())
 
-    def encode(self, array: Pixels, /, quality: float = 60) -> bytes:
+    def encode(self, array: Pixels, /, quality: float = 60, *, effort: int = 0) -> bytes:
         return Jpeg().encode(array, round(quality))
 
     def decode(self, data: bytes, /) -> Pixels:

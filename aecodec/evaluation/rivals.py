@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, features
 
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.evaluation.curves import Measurement
 from aecodec.evaluation.extra import optional, version
 from aecodec.evaluation.metrics import Pixels, psnr
@@ -221,7 +222,7 @@ class JpegXl:
 class LearnedCodec(Protocol):
     """What a loaded model of aecodec offers."""
 
-    def encode(self, array: Pixels, /, quality: float) -> bytes:
+    def encode(self, array: Pixels, /, quality: float, *, effort: int) -> bytes:
         """Array to bytes."""
 
     def decode(self, data: bytes, /) -> Pixels:
@@ -235,8 +236,13 @@ class Aecodec:
     codec: LearnedCodec
     qualities: tuple[int, ...] = (1, 10, 25, 40, 55, 70, 85, 100)
     name: str = "aecodec"
-    settings: str = "one model for all qualities"
+    effort: int = DEFAULT_EFFORT
     quality_range: tuple[int, int] = PERCENT
+
+    @property
+    def settings(self) -> str:
+        """The effort."""
+        return f"one model for all qualities, effort {self.effort}"
 
     @property
     def versions(self) -> dict[str, str]:
@@ -245,7 +251,7 @@ class Aecodec:
 
     def encode(self, pixels: Pixels, quality: int) -> bytes:
         """Bytes of an aecodec file."""
-        return self.codec.encode(pixels, quality=quality)
+        return self.codec.encode(pixels, quality=quality, effort=self.effort)
 
     def decode(self, data: bytes) -> Pixels:
         """Pixels of an aecodec file."""

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks import Model, entropy_parameters, to_network
-from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, is_coded, lagrangian
-from aecodec.rounding import CHEAPEST
+from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
+from aecodec.rounding import symbols
 
 
 def straight_through_round(x: Tensor) -> Tensor:
@@ -25,11 +24,7 @@ def straight_through_round(x: Tensor) -> Tensor:
 
 def straight_through_symbols(deviation: Tensor, scale: Tensor) -> Tensor:
     """The symbols that the encoder makes of deviations from the mean, with the gradient of the identity."""
-    with torch.no_grad():
-        index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
-        zero = torch.from_numpy(CHEAPEST).to(deviation.device)[index]
-        symbols = deviation.round() * (deviation.abs() >= zero) * is_coded(scale)
-    return deviation + (symbols - deviation).detach()
+    return deviation + (symbols(deviation, scale) - deviation).detach()
 
 
 @dataclass(frozen=True)

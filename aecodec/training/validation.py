@@ -41,7 +41,7 @@ class Validator:
 
     def __call__(self, codec: Codec) -> Validation:
         """Measure ``codec``."""
-        curve = curve_of(Aecodec(codec, QUALITIES), self._pictures)
+        curve = curve_of(Aecodec(codec, QUALITIES, effort=0), self._pictures)
         try:
             return Validation(curve.points, bd_rate(self._reference, curve.rising()))
         except (CurveError, ModuleNotFoundError):
