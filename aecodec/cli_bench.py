@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from aecodec.cli_errors import clean
+from aecodec.config import DEFAULT_EFFORT
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -21,6 +22,13 @@ def _words(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> lis
 @click.argument("pictures", type=_folder)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Report folder.")
 @click.option("--model", "models", multiple=True, help="Name or weights file; repeatable.  [default: photo]")
+@click.option(
+    "--effort",
+    "efforts",
+    type=click.IntRange(0, 9),
+    multiple=True,
+    help=f"Of the models; repeatable.  [default: {DEFAULT_EFFORT}]",
+)
 @click.option(
     "--codecs", multiple=True, callback=_words, help="Beginnings of names, with commas between.  [default: all]"
 )
@@ -39,6 +47,7 @@ def bench(
     pictures: Path,
     output: Path,
     models: tuple[str, ...],
+    efforts: tuple[int, ...],
     codecs: list[str],
     limit: int | None,
     timed: int,
@@ -61,7 +70,8 @@ def bench(
     from aecodec.evaluation.command import Request, benchmark
     from aecodec.evaluation.extra import BenchError
 
-    rivals = [*known.models(models or ("photo",)), *known.choose(known.rivals(threads), codecs)]
+    learned = known.models(models or ("photo",), tuple(dict.fromkeys(efforts)) or (DEFAULT_EFFORT,))
+    rivals = [*learned, *known.choose(known.rivals(threads), codecs)]
     options = Options(jobs or os.cpu_count() or 1, threads, timed, ssimulacra2, retime)
     request = Request(pictures, output, rivals, options, title, limit, published, matrix)
     try:

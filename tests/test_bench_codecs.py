@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.errors import ModelError
 from aecodec.evaluation.codecs import Model, choose, models, rivals
 from aecodec.evaluation.extra import BenchError, optional, version
@@ -91,6 +92,11 @@ def test_models_are_named_and_told_apart(tmp_path: Path) -> None:
     assert model.id in model.settings
     original = picture(64, 96, 1)
     assert model.decode(model.encode(original, 60)).shape == original.shape
+    usual, little = models([str(TINY)], (DEFAULT_EFFORT, 0))
+    assert usual == model
+    assert little.name == f"{model.name}, effort 0"
+    assert little.settings != model.settings
+    assert little.encode(original, 60) != model.encode(original, 60)
     with pytest.raises(ModelError, match="same model twice"):
         models([str(TINY), str(TINY)])
     with pytest.raises(ModelError, match="no model named"):

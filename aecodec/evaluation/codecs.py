@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aecodec.config import DEFAULT_EFFORT
 from aecodec.errors import ModelError
 from aecodec.evaluation.extra import BenchError, version
 from aecodec.evaluation.lossless import Gzip, LosslessJpegXl, LosslessWebP, Png, Zstd
@@ -22,18 +23,19 @@ class Model:
     path: Path
     model: str
     id: str
+    effort: int = DEFAULT_EFFORT
     qualities: tuple[int, ...] = (1, 10, 25, 40, 55, 70, 85, 100)
     quality_range: tuple[int, int] = field(default=PERCENT)
 
     @property
     def name(self) -> str:
-        """Of the codec and its model."""
-        return PREFIX + self.model
+        """Of the codec and its model; with the effort where it is not the default."""
+        return PREFIX + self.model + ("" if self.effort == DEFAULT_EFFORT else f", effort {self.effort}")
 
     @property
     def settings(self) -> str:
-        """Which model it is."""
-        return f"model {self.id}, one for all qualities"
+        """Which model it is, and the effort."""
+        return f"model {self.id}, one for all qualities, effort {self.effort}"
 
     @property
     def versions(self) -> dict[str, str]:
@@ -44,7 +46,7 @@ class Model:
         """Bytes of an aecodec file."""
         from aecodec.codec import load_codec  # PyTorch, which processes that measure rivals do without
 
-        return load_codec(self.path).encode(pixels, quality)
+        return load_codec(self.path).encode(pixels, quality, effort=self.effort)
 
     def decode(self, data: bytes) -> Pixels:
         """Pixels of an aecodec file."""
@@ -53,8 +55,11 @@ class Model:
         return load_codec(self.path).decode(data)
 
 
-def models(names: Sequence[str]) -> tuple[Model, ...]:
-    """The models of these names or weights files; those of one name are told apart by their ids. Raises ModelError."""
+def models(names: Sequence[str], efforts: Sequence[int] = (DEFAULT_EFFORT,)) -> tuple[Model, ...]:
+    """The models of these names or weights files, each at every effort. Raises ModelError.
+
+    Models of one name are told apart by their ids.
+    """
     from aecodec.weights import describe, find
 
     paths = [find(name) for name in names]
@@ -63,7 +68,8 @@ def models(names: Sequence[str]) -> tuple[Model, ...]:
         raise ModelError(f"the same model twice: {', '.join(names)}")
     alike = [sum(card.name == other.name for other in cards) > 1 for card in cards]
     return tuple(
-        Model(path, f"{card.name} {card.id[:8]}" if twice else card.name, card.id)
+        Model(path, f"{card.name} {card.id[:8]}" if twice else card.name, card.id, effort)
+        for effort in efforts
         for path, card, twice in zip(paths, cards, alike, strict=True)
     )
 
