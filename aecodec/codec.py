@@ -105,8 +105,7 @@ class Codec:
         else:
             contents = self._search(y, frame, target_bytes)
             if refinement is not None:
-                refined = self._encode_latents(y, contents.header.quality / 100, frame, refinement)
-                contents = min(refined, contents, key=lambda each: len(pack(each)))
+                contents = self._refined(y, contents, target_bytes, refinement)
         del y  # as large as the picture in float: room for the lossless coding
         if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
@@ -205,6 +204,15 @@ class Codec:
         """Raise ModelError where a file was made with another model."""
         if header.model_id != self.id:
             raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
+
+    def _refined(self, y: Floats, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
+        """``plain``, refined; what that saves of ``target_bytes`` is spent on quality."""
+        refined = self._encode_latents(y, plain.header.quality / 100, plain, refinement)
+        size = target_bytes * len(pack(plain)) // len(pack(refined))
+        quality = self._search(y, plain, size).header.quality / 100
+        better = self._encode_latents(y, quality, plain, refinement)
+        fitting = [each for each in (better, refined, plain) if len(pack(each)) <= target_bytes]
+        return fitting[0] if fitting else min(refined, plain, key=lambda each: len(pack(each)))
 
     def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""

@@ -40,6 +40,7 @@ STRIP = 32  # rows of latents whose error is differentiated at once
 # docs/training.md.
 CURVATURE = 12 / math.log(2)
 SHARE = 0.3  # of a Newton step, at first; more of it, taken by all latents at once, goes too far
+LIMIT = 0.25  # of a move; where pictures are unlike all that training saw, gradients can be of any size
 NOISE = 0.5  # width of the noise, at first; of fewer steps than QUIET proportionally less
 QUIET = 15
 # The curve of rate against distortion is that much steeper than the lambda of training: measured.
@@ -106,7 +107,8 @@ class Refiner:
             rounded, gradient, coded = self._bits_gradient(latents, noise, first)
             field[:, :, *inner] = rounded
             gradient += (self._error_gradient(field * inverse, tile, inner, task) * inverse)[:, :, *inner]
-            latents += SHARE * (1 - done) * (rounded - latents - gradient / CURVATURE) * coded
+            move = SHARE * (1 - done) * (rounded - latents - gradient / CURVATURE) * coded
+            latents += move.clamp(-LIMIT, LIMIT)
         return (latents / gain).permute(0, 2, 3, 1).numpy()
 
     def _bits_gradient(self, latents: Tensor, noise: Tensor, first: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -81,6 +81,16 @@ def test_other_efforts_are_refused(tiny: Codec, picture: Pixels, effort: int) ->
         encode_stack(picture[None], 60, tiny, effort=effort)
 
 
+@pytest.mark.parametrize("quality", [30, 90])
+def test_what_no_model_has_seen_becomes_no_worse(photo: Codec, quality: int) -> None:
+    checks = np.indices((96, 96)) // 8
+    pictures = [np.full((64, 64, 3), (0, 255, 0), np.uint8), np.repeat(checks.sum(0)[..., None] % 2 * 255, 3, 2)]
+    for pixels in (np.asarray(each, np.uint8) for each in pictures):
+        files = [photo.encode(pixels, quality, effort=effort, fallback=False) for effort in (0, 1, 6)]
+        none, little, much = (cost(photo, pixels, data, quality) for data in files)
+        assert much < little < none
+
+
 def test_strips_agree_with_the_whole(tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     tall = np.ascontiguousarray(skimage.data.astronaut()[:400, 100:164])
     whole, strips = (_with_strips_of(rows, tiny, tall, monkeypatch) for rows in (64, 8))
