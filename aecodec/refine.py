@@ -36,15 +36,10 @@ EFFORTS = (0, 1, 2, 3, 4, 6, 8, 12, 24, 60)  # steps of effort 0..9
 HALO = 2  # latents around a tile or strip that the synthesis sees
 STRIP = 32  # rows of latents whose error is differentiated at once
 
-# Bits that one squared step of a latent's error costs, twice: what gains that are best at high rates make of it, see
-# docs/training.md.
+# Twice the bits that a squared step of a latent's error costs, where gains are best at high rates, see docs/training.md.
 CURVATURE = 12 / math.log(2)
-SHARE = 0.3  # of a Newton step, at first; more of it, taken by all latents at once, goes too far
 LIMIT = 0.25  # of a move; where pictures are unlike all that training saw, gradients can be of any size
-NOISE = 0.5  # width of the noise, at first; of fewer steps than QUIET proportionally less
-QUIET = 15
-# The curve of rate against distortion is that much steeper than the lambda of training: measured.
-STEEPER = 1.15
+STEEPER = 1.15  # than the lambda of training is the curve of rate against distortion of trained models, as measured
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,16 @@ def steps_of(effort: int) -> int:
     if not 0 <= effort < len(EFFORTS):
         raise ValueError(f"effort {effort} is not within 0..{len(EFFORTS) - 1}")
     return EFFORTS[effort]
+
+
+def schedule(step: int, steps: int) -> tuple[float, float]:
+    """Share of a Newton step, and width of the noise before the rounding; both fall to nothing. Found by trial.
+
+    Taken by all latents at once, larger shares go too far, for some models sooner than for others. So a single step,
+    after which nothing mends it, is shorter.
+    """
+    done = step / steps
+    return (0.3 - 0.1 / steps) * (1 - done), min(0.5, steps / 30) * max(0.0, 1 - done / 0.75)
 
 
 class Refiner:
@@ -101,13 +106,12 @@ class Refiner:
         latents = _channels_first(tile.of(y)) * gain
         generator = torch.Generator().manual_seed(0)
         for step in range(task.steps):
-            done = step / task.steps
-            width = NOISE * min(1.0, task.steps / QUIET) * max(0.0, 1 - done / 0.75)
+            share, width = schedule(step, task.steps)
             noise = width * (torch.rand(latents.shape, generator=generator) - 0.5)
             rounded, gradient, coded = self._bits_gradient(latents, noise, first)
             field[:, :, *inner] = rounded
             gradient += (self._error_gradient(field * inverse, tile, inner, task) * inverse)[:, :, *inner]
-            move = SHARE * (1 - done) * (rounded - latents - gradient / CURVATURE) * coded
+            move = share * (rounded - latents - gradient / CURVATURE) * coded
             latents += move.clamp(-LIMIT, LIMIT)
         return (latents / gain).permute(0, 2, 3, 1).numpy()
 
