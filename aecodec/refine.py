@@ -36,7 +36,7 @@ EFFORTS = (0, 1, 2, 3, 4, 6, 8, 12, 24, 60)  # steps of effort 0..9
 HALO = 2  # latents around a tile or strip that the synthesis sees
 STRIP = 32  # rows of latents whose error is differentiated at once
 
-# Twice the bits that a squared step of a latent's error costs, where gains are best at high rates, see docs/training.md.
+# Twice the bits that a squared step of error costs, where gains are best at high rates, see docs/training.md.
 CURVATURE = 12 / math.log(2)
 LIMIT = 0.25  # of a move; where pictures are unlike all that training saw, gradients can be of any size
 STEEPER = 1.15  # than the lambda of training is the curve of rate against distortion of trained models, as measured
