@@ -190,7 +190,8 @@ def main(
     pictures = [source.read() for source in sources]
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     codec = load(options.model)
-    rivals = (Aecodec(codec), *RIVALS, YARDSTICK)
+    networks_alone = Aecodec(codec, name="aecodec, effort 0", effort=0)
+    rivals = (networks_alone, Aecodec(codec), *RIVALS, YARDSTICK)
     settings = [nearest_quality(rival, pictures, options.psnr) for rival in rivals]
     speeds, products = time_all(settings, pictures, options.repetitions)
     rows = describe(settings, speeds, pixels)
