@@ -96,7 +96,7 @@ class Codec:
         taken to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
         Raises ImageError for a picture in colour or one too large, where the model is one of grey or of small pictures.
         """
-        steps = steps_of(effort)
+        steps = self.steps(effort)
         y = self.analyse(picture.pixels[None])
         frame = _frame(picture)
         refinement = Refinement(picture.pixels[None], steps) if steps else None
@@ -128,6 +128,11 @@ class Codec:
         coded = CodedLatents(contents.payload, contents.escapes, header.symbols_crc)
         pixels = self.synthesise(self.read_latents(coded, 1, header), header)
         return _picture(contents, pixels[0])
+
+    def steps(self, effort: int) -> int:
+        """Steps of refinement of an effort 0..9. None where the model is a denoising one: they bring back the noise."""
+        steps = steps_of(effort)
+        return 0 if self.card.training.denoising else steps
 
     def _encode_latents(
         self, y: Floats, quality: float, frame: Contents, refinement: Refinement | None = None

@@ -30,7 +30,6 @@ from aecodec.config import DEFAULT_EFFORT
 from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
 from aecodec.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
-from aecodec.refine import steps_of
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
 
@@ -58,8 +57,8 @@ def encode_stack(
     Never larger than their lossless coding, which takes its place then, unless ``fallback`` is False.
     Raises ImageError for other arrays, ValueError for qualities outside 1..100 and efforts outside 0..9, ModelError.
     """
-    steps = steps_of(effort)
     codec = model if isinstance(model, Codec) else load_codec(model)
+    steps = codec.steps(effort)
     pictures = _checked(pictures)
     count, height, width = pictures.shape[:3]
     channels = 1 if pictures.ndim == 3 else 3

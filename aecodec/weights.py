@@ -48,6 +48,7 @@ class TrainingRecord:
     steps: int = 0
     machine: str = ""
     revision: str = ""
+    denoising: bool = False  # pictures had noise that was not to be restored
 
 
 @dataclass(frozen=True)

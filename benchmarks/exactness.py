@@ -62,7 +62,7 @@ def main() -> None:
         float_total, integer_total = 0.0, 0
         for picture in pictures:
             float_total += float_bits(trained, torch.from_numpy(np.array(picture.pixels)[None]), (quality - 1) / 99)
-            contents = parse(codec.encode(picture.pixels, quality))
+            contents = parse(codec.encode(picture.pixels, quality, effort=0))
             integer_total += 8 * (len(contents.payload) + len(contents.escapes))
         change = integer_total / float_total - 1
         print(f"{quality:7.0f} {float_total:11.0f} {integer_total:13d} {change:+10.2%}")

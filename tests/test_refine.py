@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,14 @@ def test_what_no_model_has_seen_becomes_no_worse(photo: Codec, quality: int) -> 
         files = [photo.encode(pixels, quality, effort=effort, fallback=False) for effort in (0, 1, 6)]
         none, little, much = (cost(photo, pixels, data, quality) for data in files)
         assert much < little < none
+
+
+def test_denoising_models_do_not_bring_back_the_noise(tiny: Codec, picture: Pixels) -> None:
+    card = replace(tiny.card, training=replace(tiny.card.training, denoising=True))
+    codec = Codec(replace(tiny._model, card=card))
+    assert codec.encode(picture, 60, effort=3) == tiny.encode(picture, 60, effort=0)
+    with pytest.raises(ValueError, match="effort"):
+        codec.encode(picture, effort=10)
 
 
 def test_strips_agree_with_the_whole(tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

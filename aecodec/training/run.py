@@ -125,6 +125,7 @@ def train_folder(
             steps=p.step,
             machine=f"{options.device}, {options.workers} workers",
             revision=_revision(),
+            denoising=options.objective.noise is not None,
         )
         model = trainer.averaged_model()
         parameters = sum(parameter.numel() for parameter in model.parameters())
