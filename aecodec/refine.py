@@ -32,7 +32,7 @@ from aecodec.weights import Arrays
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-EFFORTS = (0, 1, 2, 3, 4, 6, 8, 12, 24, 60)  # steps of effort 0..9
+EFFORTS = (0, 1, 2, 3, 4, 6, 8, 12, 24, 100)  # steps of effort 0..9
 HALO = 2  # latents around a tile or strip that the synthesis sees
 STRIP = 32  # rows of latents whose error is differentiated at once
 
@@ -68,7 +68,7 @@ def schedule(step: int, steps: int) -> tuple[float, float]:
     after which nothing mends it, is shorter.
     """
     done = step / steps
-    return (0.3 - 0.1 / steps) * (1 - done), min(0.5, steps / 30) * max(0.0, 1 - done / 0.75)
+    return (0.3 - 0.1 / steps) * (1 - done), min(0.6, steps / 50) * (1 - done)
 
 
 class Refiner:

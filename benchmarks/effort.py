@@ -1,6 +1,6 @@
 """What effort brings and costs: bytes at equal PSNR against effort 0, and time.
 
-    python benchmarks/effort.py SOURCE [--model photo] [--efforts 1 2 4 6 8 9] [-o benchmarks/results/effort.json]
+    python benchmarks/effort.py SOURCE [--model photo] [--efforts 1 2 4 6 9] [-o benchmarks/results/effort.json]
 
 Of each picture in a folder the middle 256 x 256 are coded; of an array of small pictures the first 256, as one stack.
 Four qualities, without the lossless fallback: real files, decoded again.
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What effort brings and costs.")
     parser.add_argument("source", type=Path)
     parser.add_argument("--model", default="photo")
-    parser.add_argument("--efforts", type=int, nargs="+", default=[1, 2, 4, 6, 8, 9])
+    parser.add_argument("--efforts", type=int, nargs="+", default=[1, 2, 4, 6, 9])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "effort.json")
     options = parser.parse_args()
     pictures, codec = load(options.source), load_codec(options.model)
