@@ -30,6 +30,8 @@ Pixels = npt.NDArray[np.uint8]
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
+REFINED = 4  # times at most a picture is refined to meet a size
+CLOSE = 0.99  # of a size that is met
 LOSS = 1e-3  # of a latent, in squared steps of quantisation, by symbols that are not coded; rounding loses 1/12
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 
@@ -212,12 +214,18 @@ class Codec:
 
     def _refined(self, y: Floats, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
         """``plain``, refined; what that saves of ``target_bytes`` is spent on quality."""
-        refined = self._encode_latents(y, plain.header.quality / 100, plain, refinement)
-        size = target_bytes * len(pack(plain)) // len(pack(refined))
-        quality = self._search(y, plain, size).header.quality / 100
-        better = self._encode_latents(y, quality, plain, refinement)
-        fitting = [each for each in (better, refined, plain) if len(pack(each)) <= target_bytes]
-        return fitting[0] if fitting else min(refined, plain, key=lambda each: len(pack(each)))
+        found, size, contents = [], target_bytes, plain
+        for _ in range(REFINED):
+            found.append(self._encode_latents(y, contents.header.quality / 100, plain, refinement))
+            length = len(pack(found[-1]))
+            if CLOSE * target_bytes <= length <= target_bytes:
+                break
+            size = size * target_bytes // length
+            contents = self._search(y, plain, size)
+        fitting = [each for each in found if len(pack(each)) <= target_bytes]
+        if fitting:
+            return max(fitting, key=lambda each: each.header.quality)
+        return min((plain, *found), key=lambda each: len(pack(each)))
 
     def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
