@@ -214,14 +214,16 @@ class Codec:
 
     def _refined(self, y: Floats, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
         """``plain``, refined; what that saves of ``target_bytes`` is spent on quality."""
-        found, size, contents = [], target_bytes, plain
-        for _ in range(REFINED):
-            found.append(self._encode_latents(y, contents.header.quality / 100, plain, refinement))
+        found = [self._encode_latents(y, plain.header.quality / 100, plain, refinement)]
+        size = target_bytes
+        for _ in range(REFINED - 1):
             length = len(pack(found[-1]))
             if CLOSE * target_bytes <= length <= target_bytes:
                 break
             size = size * target_bytes // length
-            contents = self._search(y, plain, size)
+            quality = self._search(y, plain, size).header.quality
+            if quality != found[-1].header.quality:
+                found.append(self._encode_latents(y, quality / 100, plain, refinement))
         fitting = [each for each in found if len(pack(each)) <= target_bytes]
         if fitting:
             return max(fitting, key=lambda each: each.header.quality)

@@ -65,8 +65,8 @@ def train(name: str, objective: Objective, crops: Crops, steps: int) -> Trained:
 def curve(name: str, coder: Codec | Jpeg, inputs: list[Pixels], targets: list[Pixels]) -> Curve:
     """Mean rate of coded inputs, and mean PSNR to the targets."""
     points = []
+    encode = partial(coder.encode, effort=0) if isinstance(coder, Codec) else coder.encode
     for quality in QUALITIES if isinstance(coder, Codec) else coder.qualities:
-        encode = partial(coder.encode, effort=0) if isinstance(coder, Codec) else coder.encode
         files = [encode(pixels, quality) for pixels in inputs]
         rate = np.mean([8 * len(data) / (SIDE * SIDE) for data in files])
         points.append(
