@@ -25,7 +25,7 @@ from aecodec.errors import (
 
 if TYPE_CHECKING:
     from aecodec.codec import Codec, decode, decode_picture, encode, load_codec
-    from aecodec.images import Picture
+    from aecodec.pictures.images import Picture
     from aecodec.stack import decode_stack, encode_stack
 
 __version__ = "0.1.0"
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(stack, name)
     if name == "Picture":
-        from aecodec.images import Picture
+        from aecodec.pictures.images import Picture
 
         return Picture
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """``python -m aecodec``."""
 
-from aecodec.cli import main
+from aecodec.cli.main import main
 
 main()

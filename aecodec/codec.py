@@ -1,7 +1,7 @@
 """The codec: pictures <-> bytes. The only module that knows both the networks and the container.
 
-The payload of a file is what :mod:`aecodec.latents` writes: hyper latents, then latents, of the picture's colour
-channels; a grey picture is coded as one whose three channels are equal.
+The payload of a file is what :mod:`aecodec.entropy.latents` writes: hyper latents, then latents, of the picture's
+colour channels; a grey picture is coded as one whose three channels are equal.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aecodec import images, latents, weights
+from aecodec import weights
 from aecodec.bisection import last_that_fits
-from aecodec.config import DEFAULT_EFFORT
-from aecodec.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
+from aecodec.effort import Refiner, Task, steps_of
+from aecodec.entropy import latents
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
-from aecodec.images import Picture
-from aecodec.lossless import decode_lossless, decode_plane, encode_lossless, encode_plane, lossless_may_be_smaller
-from aecodec.refine import Refiner, Task, steps_of
+from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
+from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.pictures import images
+from aecodec.pictures.images import Picture
+from aecodec.pictures.lossless import (
+    decode_lossless,
+    decode_plane,
+    encode_lossless,
+    encode_plane,
+    lossless_may_be_smaller,
+)
 from aecodec.transform import Floats, Transform
 
 Pixels = npt.NDArray[np.uint8]
@@ -95,7 +103,7 @@ class Codec:
         With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
         even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
         which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time
-        taken to make the file smaller and the picture better, see :mod:`aecodec.refine`; decoding is the same.
+        taken to make the file smaller and the picture better, see :mod:`aecodec.effort`; decoding is the same.
         Raises ImageError for a picture in colour or one too large, where the model is one of grey or of small pictures.
         """
         steps = self.steps(effort)

@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from aecodec import images
 from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, decode_picture, load_codec
-from aecodec.config import DEFAULT_EFFORT
-from aecodec.container import MAGIC, Contents, parse
 from aecodec.errors import AecError
+from aecodec.format.container import MAGIC, Contents, parse
+from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.pictures import images
 
 FORMAT, EXTENSION, MEDIA_TYPE = "AEC", ".aec", "image/x-aecodec"
 

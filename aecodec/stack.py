@@ -26,10 +26,10 @@ from aecodec.codec import (
     hundredths,
     load_codec,
 )
-from aecodec.config import DEFAULT_EFFORT
-from aecodec.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
 from aecodec.errors import DecodeError, FormatError, ImageError
-from aecodec.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
+from aecodec.format.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
+from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.pictures.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
 

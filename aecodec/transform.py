@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig
 from aecodec.errors import ModelError
-from aecodec.networks import Gains, Networks, channels_last, from_network, to_network
+from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
+from aecodec.networks.model import Gains, Networks, channels_last, from_network, to_network
 from aecodec.threads import spans, spread
 from aecodec.weights import Arrays
 
@@ -72,7 +72,7 @@ def grown(part: slice, halo: int, size: int) -> slice:
 class Transform:
     """The float networks of one model, ready to run; immutable."""
 
-    synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks
+    synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks.model
     largest: int | None  # side of pictures, of networks that have seen none as large as a hyper latent
 
     def __init__(self, config: SharedConfig, arrays: Arrays, crop: int) -> None:
@@ -160,7 +160,7 @@ def _halo(config: SharedConfig) -> int:
     """Latents beyond a window on which its results depend."""
     if isinstance(config, FullyConnectedConfig):
         return 0
-    assert isinstance(config, ModelConfig)
+    assert isinstance(config, ConvolutionalConfig)
     return 1 + -(-max(config.analysis_blocks, config.synthesis_blocks) // 2)
 
 

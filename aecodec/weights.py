@@ -4,9 +4,9 @@ A weights file is a safetensors file (no code in it, whoever made it) whose meta
 fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
 
 ==============================================  =====================================================================
-``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks`
+``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks.model`
 ``hyper_analysis.*`` ``gains.*``                float16, gains float32
-``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.exact`
+``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.entropy.exact`
 ``early_context.i.*``                           likewise; only where there are three coding steps
 ``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size``, ``frequencies`` of all tables
 ==============================================  =====================================================================
@@ -27,8 +27,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from aecodec.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fields, config_of
 from aecodec.errors import ModelError
+from aecodec.networks.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fields, config_of
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 

@@ -29,12 +29,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from aecodec.arrays import read_array
 from aecodec.codec import Codec, load_codec
 from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate
 from aecodec.evaluation.metrics import Pixels, psnr
 from aecodec.evaluation.report import MatrixRow
 from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP
+from aecodec.pictures.arrays import read_array
 from aecodec.stack import encode_stack
 from aecodec.training.data import find_pictures
 from aecodec.training.sheet import Stacked, from_sheet, to_sheet

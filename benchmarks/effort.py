@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from aecodec.arrays import read_array
 from aecodec.codec import Codec, load_codec
+from aecodec.effort import steps_of
 from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
 from aecodec.evaluation.metrics import Pixels, psnr
 from aecodec.evaluation.rivals import machine
-from aecodec.refine import steps_of
+from aecodec.pictures.arrays import read_array
 from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.data import find_pictures
 from aecodec.training.sheet import to_sheet

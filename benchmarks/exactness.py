@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aecodec.container import parse
-from aecodec.images import read
-from aecodec.networks import Model, entropy_parameters, to_network
-from aecodec.rate import gaussian_bits
+from aecodec.format.container import parse
+from aecodec.networks.model import Model, entropy_parameters, to_network
+from aecodec.networks.rate import gaussian_bits
+from aecodec.pictures.images import read
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures
 from aecodec.training.export import export

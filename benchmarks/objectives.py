@@ -21,11 +21,11 @@ import numpy.typing as npt
 import torch
 
 from aecodec.codec import Codec
-from aecodec.config import ModelConfig
 from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate
 from aecodec.evaluation.metrics import psnr
 from aecodec.evaluation.rivals import Jpeg
-from aecodec.networks import Model, to_network
+from aecodec.networks.config import ConvolutionalConfig
+from aecodec.networks.model import Model, to_network
 from aecodec.training.data import Crops, load_source, split
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
@@ -34,7 +34,7 @@ from aecodec.training.validation import codec_of
 
 Pixels = npt.NDArray[np.uint8]
 
-CONFIG = ModelConfig(
+CONFIG = ConvolutionalConfig(
     channels=48, latent_channels=64, analysis_blocks=1, synthesis_blocks=1, hyper_channels=16, hyper_width=32,
     context_width=48,
 )  # fmt: skip

@@ -23,9 +23,9 @@ from data_specific import Model, convert, load_model
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from aecodec.arrays import read_array
 from aecodec.bisection import last_that_fits
 from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.pictures.arrays import read_array
 from aecodec.training.sheet import to_sheet
 
 QUALITY = 40  # of the model at home

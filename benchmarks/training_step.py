@@ -18,7 +18,7 @@ import skimage.data
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from aecodec.config import ModelConfig
+from aecodec.networks.config import ConvolutionalConfig
 from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.loop import Trainer, TrainOptions
@@ -29,7 +29,7 @@ def trainer(folder: Path, workers: int) -> Trainer:
     sources = (skimage.data.astronaut(), skimage.data.coffee(), skimage.data.rocket())
     pictures = [TrainingPicture(Path(f"{i}.png"), pixels) for i, pixels in enumerate(sources)]
     options = TrainOptions(minutes=None, steps=10_000, workers=workers)
-    return Trainer(options, Crops(pictures, options.crop), ModelConfig(), folder / f"{workers}.safetensors")
+    return Trainer(options, Crops(pictures, options.crop), ConvolutionalConfig(), folder / f"{workers}.safetensors")
 
 
 def seconds_of_steps(run: Trainer, steps: int) -> list[float]:

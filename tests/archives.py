@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import pytest
 from click.testing import Result
 
-from aecodec import embedding
+from aecodec import payoff as embedding
 from tests import commands
 from tests.commands import GREY, save
 from tests.conftest import TINY

@@ -15,7 +15,7 @@ import skimage.data
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from aecodec.cli import main
+from aecodec.cli.main import main
 from tests.conftest import TINY
 
 Pixels = npt.NDArray[np.uint8]
@@ -58,7 +58,7 @@ def compress(*arguments: object, code: int = 0, stdin: bytes | None = None) -> R
 def answer_without_pytorch(*arguments: object) -> str:
     """What a command prints, in a process of its own, which must not import the large libraries for it."""
     program = (
-        "import sys; from aecodec.cli import main\n"
+        "import sys; from aecodec.cli.main import main\n"
         f"try: main({[str(a) for a in arguments]!r})\n"
         "finally: sys.stderr.write(' '.join({'torch', 'constriction'} & sys.modules.keys()))"
     )

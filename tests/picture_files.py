@@ -12,7 +12,7 @@ import numpy.typing as npt
 import skimage.data
 from PIL import ExifTags, Image, ImageCms
 
-from aecodec.images import Picture, Pixels
+from aecodec.pictures.images import Picture, Pixels
 
 COLOUR = np.ascontiguousarray(skimage.data.chelsea()[100:124, 120:151])  # type: ignore[no-untyped-call]  # (24, 31, 3)
 GREY = np.ascontiguousarray(COLOUR[:, :, 1])

@@ -19,11 +19,11 @@ from PIL import Image
 
 import aecodec
 from aecodec.codec import Codec, decode_picture, load_codec
-from aecodec.container import Coding, pack, parse, parse_header, section_sizes
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
-from aecodec.images import Picture
-from aecodec.lossless import encode_lossless
+from aecodec.format.container import Coding, pack, parse, parse_header, section_sizes
+from aecodec.pictures.images import Picture
+from aecodec.pictures.lossless import encode_lossless
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 import aecodec.pillow
 from aecodec.codec import Codec
-from aecodec.images import Picture
+from aecodec.pictures.images import Picture
 from aecodec.stack import encode_stack
 from tests.conftest import TINY
 

@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from aecodec.arrays import read_array, write_array
-from aecodec.cli import main
+from aecodec.cli.main import main
 from aecodec.codec import Codec, decode_picture
-from aecodec.container import Coding, pack, parse, parse_header
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
+from aecodec.format.container import Coding, pack, parse, parse_header
+from aecodec.pictures.arrays import read_array, write_array
 from aecodec.stack import decode_stack, encode_stack
 from aecodec.weights import find, load_weights
 from tests.conftest import TINY

@@ -12,9 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 import aecodec
 from aecodec.codec import Codec, load_codec
-from aecodec.config import ModelConfig
 from aecodec.errors import ModelError
-from aecodec.networks import Model
+from aecodec.networks.config import ConvolutionalConfig
+from aecodec.networks.model import Model
 from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
 
 TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
@@ -160,7 +160,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path, change: object) -> None:
 
 def test_a_config_that_does_not_fit_its_tensors(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="configuration"):
-        Codec(load_weights(rewritten(tmp_path, config=asdict(ModelConfig()))))
+        Codec(load_weights(rewritten(tmp_path, config=asdict(ConvolutionalConfig()))))
 
 
 def test_public_names() -> None:

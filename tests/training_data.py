@@ -10,13 +10,13 @@ import numpy.typing as npt
 import skimage.data
 from sklearn.datasets import load_digits
 
-from aecodec.config import ModelConfig
+from aecodec.networks.config import ConvolutionalConfig
 from aecodec.training.data import TrainingPicture
 from aecodec.training.loop import TrainOptions
 
 Pixels = npt.NDArray[np.uint8]
 
-SMALL = ModelConfig(
+SMALL = ConvolutionalConfig(
     channels=12,
     latent_channels=16,
     analysis_blocks=1,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aecodec.config import DEFAULT_EFFORT
 from aecodec.errors import ModelError
 from aecodec.evaluation.extra import BenchError, version
 from aecodec.evaluation.lossless import Gzip, LosslessJpegXl, LosslessWebP, Png, Zstd
 from aecodec.evaluation.metrics import Pixels
 from aecodec.evaluation.rivals import PERCENT, Avif, Jpeg, Jpeg2000, JpegXl, Rival, WebP
+from aecodec.networks.config import DEFAULT_EFFORT
 
 PREFIX = "aecodec "  # of the names of our models
 

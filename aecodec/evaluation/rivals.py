@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, features
 
-from aecodec.config import DEFAULT_EFFORT
 from aecodec.evaluation.curves import Measurement
 from aecodec.evaluation.extra import optional, version
 from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.networks.config import DEFAULT_EFFORT
 
 TENS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 PERCENT = (1, 100)

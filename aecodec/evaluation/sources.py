@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from aecodec import images
 from aecodec.errors import AecError, ImageError
 from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.metrics import Pixels
+from aecodec.pictures import images
 from aecodec.sampling import evenly
 
 LOSSY = frozenset({"AVIF", "JPEG", "JPEG2000", "MPO", "WEBP"})  # formats that may have lost something already

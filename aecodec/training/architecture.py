@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig
 from aecodec.errors import DataError
+from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
 from aecodec.training.data import PictureArray, Pictures, all_grey
 
 LARGEST_BLOCK = 64  # side; larger blocks make too many weights
@@ -41,12 +41,12 @@ def choose(pictures: Pictures, shape: Shape) -> SharedConfig:
         if shape.block or shape.layers is not None or shape.nodes:
             raise DataError("block, layers and nodes are of fully connected models")
         try:
-            return ModelConfig(
-                latent_channels=shape.code_size or ModelConfig.latent_channels,
-                channels=shape.channels or ModelConfig.channels,
-                analysis_blocks=shape.analysis_blocks or ModelConfig.analysis_blocks,
-                synthesis_blocks=shape.synthesis_blocks or ModelConfig.synthesis_blocks,
-                coding_steps=shape.coding_steps or ModelConfig.coding_steps,
+            return ConvolutionalConfig(
+                latent_channels=shape.code_size or ConvolutionalConfig.latent_channels,
+                channels=shape.channels or ConvolutionalConfig.channels,
+                analysis_blocks=shape.analysis_blocks or ConvolutionalConfig.analysis_blocks,
+                synthesis_blocks=shape.synthesis_blocks or ConvolutionalConfig.synthesis_blocks,
+                coding_steps=shape.coding_steps or ConvolutionalConfig.coding_steps,
                 colours=colours,
             )
         except ValueError as error:

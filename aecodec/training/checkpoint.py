@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aecodec.config import config_fields, config_of
 from aecodec.errors import ModelError
-from aecodec.networks import Model
+from aecodec.networks.config import config_fields, config_of
+from aecodec.networks.model import Model
 from aecodec.training.optimizer import Optimizer
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aecodec.arrays import is_array, read_array
 from aecodec.errors import AecError, DataError
-from aecodec.images import read, size_of
+from aecodec.pictures.arrays import is_array, read_array
+from aecodec.pictures.images import read, size_of
 from aecodec.sampling import evenly
 
 Pixels = npt.NDArray[np.uint8]

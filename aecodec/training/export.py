@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import context_names
-from aecodec.exact import FRACTION_BITS, exact_type
-from aecodec.latents import CONTEXT_LIMIT, HYPER_LIMIT
-from aecodec.networks import Model, entropy_parameters, to_network
+from aecodec.entropy.exact import FRACTION_BITS, exact_type
+from aecodec.entropy.latents import CONTEXT_LIMIT, HYPER_LIMIT
+from aecodec.networks.config import context_names
+from aecodec.networks.model import Model, entropy_parameters, to_network
 from aecodec.training.tables import fitted, ideal
 from aecodec.weights import Arrays
 

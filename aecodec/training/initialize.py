@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.config import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP, FullyConnectedConfig, ModelConfig
-from aecodec.convolutional import Block
-from aecodec.fully_connected import Connected
-from aecodec.networks import Model, to_network
+from aecodec.networks.config import INDEX_UNIT, PATCH, SCALE_MIN, SCALE_STEP, ConvolutionalConfig, FullyConnectedConfig
+from aecodec.networks.convolutional import Block
+from aecodec.networks.fully_connected import Connected
+from aecodec.networks.model import Model, to_network
 
 TINY = 1e-3
 
@@ -71,7 +71,7 @@ def initialize(model: Model, pixels: Tensor) -> None:
 def _start_convolutional(model: Model, x: Tensor) -> Tensor:
     """The transform in two steps; standard deviations of the latents (M,)."""
     c = model.config
-    assert isinstance(c, ModelConfig)
+    assert isinstance(c, ConvolutionalConfig)
     patches = F.pixel_unshuffle(x, PATCH)
     mean, basis, _ = _principal(patches.permute(0, 2, 3, 1).flatten(0, 2))
     enter, down = _layers(model.analysis)

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aecodec.config import FullyConnectedConfig, SharedConfig
-from aecodec.networks import Model, channels_last
+from aecodec.networks.config import FullyConnectedConfig, SharedConfig
+from aecodec.networks.model import Model, channels_last
 from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.networks import Model, entropy_parameters, to_network
-from aecodec.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
-from aecodec.rounding import symbols
+from aecodec.networks.dead_zone import symbols
+from aecodec.networks.model import Model, entropy_parameters, to_network
+from aecodec.networks.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
 
 
 def straight_through_round(x: Tensor) -> Tensor:

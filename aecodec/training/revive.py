@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aecodec.convolutional import SLOPE, Block
-from aecodec.networks import Model, to_network
+from aecodec.networks.convolutional import SLOPE, Block
+from aecodec.networks.model import Model, to_network
 
 LIVELY = 0.01  # share of the positions at which units of a living block are on the rarer side of zero, on average
 RANK = 16  # of the straight map that is kept

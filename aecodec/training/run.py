@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from aecodec.codec import Codec
-from aecodec.config import SharedConfig
 from aecodec.errors import AecError, DataError, OutputError
+from aecodec.networks.config import SharedConfig
 from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pictures
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import (

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aecodec import latents
-from aecodec.config import SCALE_COUNT, SharedConfig, standard_deviation
-from aecodec.entropy import TOTAL_BITS, Indexes, Symbols, quantize
-from aecodec.networks import LogisticMixture
+from aecodec.entropy import latents
+from aecodec.entropy.range_coder import TOTAL_BITS, Indexes, Symbols, quantize
+from aecodec.networks.config import SCALE_COUNT, SharedConfig, standard_deviation
+from aecodec.networks.model import LogisticMixture
 from aecodec.transform import Floats, Transform
 from aecodec.weights import Arrays
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from aecodec.codec import Codec
-from aecodec.config import SharedConfig
 from aecodec.evaluation.curves import Curve, CurveError, Measurement, Point, bd_rate, mean_curve
 from aecodec.evaluation.metrics import psnr
 from aecodec.evaluation.rivals import REFERENCE, Aecodec, Rival
+from aecodec.networks.config import SharedConfig
 from aecodec.training.data import Pictures, Pixels, all_grey
 from aecodec.weights import Arrays, Card, TrainingRecord, Weights
 

@@ -16,11 +16,11 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor, nn
 
-from aecodec.config import FullyConnectedConfig, ModelConfig, SharedConfig, context_names
-from aecodec.convolutional import Block
+from aecodec.entropy.float_prior import fill_prior
 from aecodec.errors import DataError, ModelError
-from aecodec.float_prior import fill_prior
-from aecodec.networks import LogisticMixture, Model, Networks, to_network
+from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig, context_names
+from aecodec.networks.convolutional import Block
+from aecodec.networks.model import LogisticMixture, Model, Networks, to_network
 from aecodec.training.architecture import Shape
 from aecodec.training.initialize import draw
 from aecodec.weights import Weights
@@ -41,7 +41,7 @@ def grown(config: SharedConfig, shape: Shape) -> SharedConfig:
     wishes = {name: wish for name, wish in wished.items() if wish != has.get(name)}
     if not wishes:
         return config
-    if not wishes.keys() <= GROWING or not isinstance(config, ModelConfig):
+    if not wishes.keys() <= GROWING or not isinstance(config, ConvolutionalConfig):
         raise DataError("a model to start from keeps its shape; only a convolutional one can get more blocks and steps")
     for name, wish in wishes.items():
         if wish < has[name]:

@@ -15,15 +15,15 @@ import numpy as np
 import skimage.data
 
 from aecodec.codec import Codec
-from aecodec.config import ModelConfig
-from aecodec.container import parse_header
-from aecodec.images import Picture
+from aecodec.format.container import parse_header
+from aecodec.networks.config import ConvolutionalConfig
+from aecodec.pictures.images import Picture
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions, run
 from aecodec.weights import Card, TrainingRecord, Weights, load_weights, save_weights
 
-TINY = ModelConfig(
+TINY = ConvolutionalConfig(
     channels=16,
     latent_channels=32,
     analysis_blocks=1,

@@ -1,0 +1,1 @@
+"""Files: the container of one picture or a stack, and archives of many."""

@@ -1,0 +1,185 @@
+"""Does it pay to put a model's weights into an archive? Decided by measurement, before anything is written.
+
+A sample of the pictures is coded with the model and, at about the same mean PSNR, with the one that comes with the
+package; the difference, extrapolated to all pictures by their pixels, is what the weights save. What files have besides
+pixels costs the same with both, and is not counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aecodec import weights
+from aecodec.codec import DEFAULT_MODEL, QUALITY_RANGE, Codec, Pixels, load_codec
+from aecodec.errors import AecError, ImageError
+from aecodec.pictures import arrays, images
+from aecodec.sampling import evenly
+from aecodec.stack import decode_stack, encode_stack
+
+SAMPLE = 12  # pictures
+SAMPLE_PIXELS = 3_000_000  # in all; about ten seconds of one core
+TOLERANCE = 0.02  # dB; about 0.3 % of the bytes
+OUT_OF_REACH = 0.2  # dB
+ATTEMPTS = 6
+DB_PER_QUALITY = 0.15  # a first guess
+LOSSLESS_PSNR = 60.0  # dB; what counts where nothing differs
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True)
+class Extent:
+    """So many pictures with so many pixels in all."""
+
+    pictures: int
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a sample takes at a quality, and how good it is."""
+
+    quality: float
+    bytes: int
+    psnr: float
+
+
+@dataclass(frozen=True)
+class Payment:
+    """Whether weights of so many bytes pay for all pictures."""
+
+    weights_bytes: int
+    whole: Extent
+    sampled_pixels: int
+    own: Point
+    other: Point  # of the model in the package
+
+    @property
+    def saved(self) -> float:
+        """Bytes that the model's pictures are smaller, all together and without the weights."""
+        return (self.other.bytes - self.own.bytes) / self.sampled_pixels * self.whole.pixels
+
+    @property
+    def reached(self) -> bool:
+        """Whether the model in the package can be as good."""
+        return self.other.psnr > self.own.psnr - OUT_OF_REACH
+
+    @property
+    def pays(self) -> bool:
+        """Whether the archive is smaller with the weights, or only so as good as was asked for."""
+        return not self.reached or self.saved > self.weights_bytes
+
+    def __str__(self) -> str:
+        """One line."""
+        count = f"{self.whole.pictures:,} picture{'s' * (self.whole.pictures != 1)}"
+        size = f"the weights ({_megabytes(self.weights_bytes)})"
+        if not self.reached:
+            return (
+                f"{size} go into the archive: the {DEFAULT_MODEL} model does not reach the {self.own.psnr:.1f} dB of "
+                f"this quality"
+            )
+        if self.pays:
+            return f"{size} go into the archive: they save {_megabytes(self.saved)} of {count}"
+        saving = f"save {_megabytes(self.saved)}" if self.saved > 0 else "save nothing"
+        return (
+            f"{size} do not pay for {count}: they would {saving}; compressed with the {DEFAULT_MODEL} model instead, "
+            f"at quality {self.other.quality:g} for the same {self.own.psnr:.1f} dB"
+        )
+
+
+def payment(files: Sequence[Path], model: Path, quality: float, max_pixels: int) -> Payment | None:
+    """Measure on some of ``files``, pictures or arrays; None where none of those could be coded, as will show later.
+
+    Raises ModelError.
+    """
+    codec, other_path = load_codec(model), weights.find(DEFAULT_MODEL)
+    load_codec(other_path)  # an error now rather than after the model's measurement
+    chosen = evenly(files, SAMPLE)
+    budget = SAMPLE_PIXELS // len(chosen)
+    samples = []
+    for number, path in enumerate(chosen):
+        with suppress(AecError):  # of what cannot be compressed the conversion will say so
+            samples.append(_codable(_sample(path, budget, number, max_pixels), codec))
+    if not samples:
+        return None
+    own = _measure(samples, model, quality)
+    other = _equally_good(samples, other_path, own)
+    area = sum(sample.shape[0] * sample.shape[1] * sample.shape[2] for sample in samples)
+    return Payment(model.stat().st_size, _extent(files), area, own, other)
+
+
+def _sample(path: Path, budget: int, number: int, max_pixels: int) -> Pixels:
+    """Pictures (N, H, W[, 3]) of an array, or a part of a picture, of not much more than ``budget`` pixels.
+
+    The parts are taken from other places of each picture, so that neither centres nor corners count for too much.
+    """
+    if arrays.is_array(path):
+        pictures = arrays.read_array(path)
+        height, width = pictures.shape[1:3]
+        return pictures[:: math.ceil(len(pictures) * height * width / budget)]
+    pixels = images.read(path, max_pixels).pixels
+    height, width = pixels.shape[:2]
+    if height * width <= budget:
+        return pixels[None]
+    side = math.isqrt(budget)
+    rows, columns = min(height, max(side, budget // width)), min(width, max(side, budget // height))
+    top, left = ((share * (number + 1)) % 1 for share in (GOLDEN, GOLDEN**2 / 2))
+    y, x = int(top * (height - rows + 1)), int(left * (width - columns + 1))
+    return pixels[None, y : y + rows, x : x + columns]
+
+
+def _codable(sample: Pixels, codec: Codec) -> Pixels:
+    """The sample. Raises ImageError where the model is one of grey pictures, and these are not."""
+    if sample.ndim == 4 and codec.card.config.colours == 1:
+        raise ImageError("in colour")
+    return sample
+
+
+def _measure(samples: Sequence[Pixels], model: Path, quality: float) -> Point:
+    """Bytes of all samples as files, and the mean of their PSNR."""
+    codec, size, psnrs = load_codec(model), 0, []
+    for sample in samples:
+        data = encode_stack(sample, quality, codec)
+        size += len(data)
+        restored = decode_stack(data, models=[model], max_pixels=None)
+        psnrs.append(_psnr(sample, restored))
+    return Point(quality, size, float(np.mean(psnrs)))
+
+
+def _psnr(sample: Pixels, restored: Pixels) -> float:
+    error = np.mean(np.square(sample.astype(np.float32) - restored), dtype=np.float64)
+    return LOSSLESS_PSNR if error == 0 else min(LOSSLESS_PSNR, 10 * math.log10(255**2 / error))
+
+
+def _equally_good(samples: Sequence[Pixels], model: Path, wanted: Point) -> Point:
+    """The point of another model that comes nearest to the PSNR of ``wanted``: the secant method."""
+    tried = [_measure(samples, model, wanted.quality)]
+    slope = DB_PER_QUALITY
+    while len(tried) < ATTEMPTS and abs(wanted.psnr - tried[-1].psnr) > TOLERANCE:
+        last = tried[-1]
+        quality = round(float(np.clip(last.quality + (wanted.psnr - last.psnr) / slope, *QUALITY_RANGE)), 2)
+        if quality in (point.quality for point in tried):
+            break
+        tried.append(_measure(samples, model, quality))
+        measured = (tried[-1].psnr - last.psnr) / (quality - last.quality)
+        slope = measured if measured > 0 else DB_PER_QUALITY
+    return min(tried, key=lambda point: abs(point.psnr - wanted.psnr))
+
+
+def _extent(files: Sequence[Path]) -> Extent:
+    pictures, pixels = 0, 0
+    for path in files:
+        with suppress(AecError):
+            shape = arrays.read_array(path).shape[:3] if arrays.is_array(path) else (1, *images.size_of(path))
+            pictures += shape[0]
+            pixels += math.prod(shape)
+    return Extent(pictures, pixels)
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.2f} kB"

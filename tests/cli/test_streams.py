@@ -1,0 +1,141 @@
+"""Streams, terminals and processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aecodec.codec import Codec
+from tests.commands import COLOUR, ENVIRONMENT, GREY, answer_without_pytorch, cli, compress, listing, process, save
+from tests.conftest import TINY
+
+
+def test_streams(here: Path, tiny: Codec) -> None:
+    source = save(here / "a.png").read_bytes()
+    data = tiny.encode(COLOUR)
+    assert compress("-", stdin=source).stdout_bytes == data
+    assert compress("a.png", "-o", "-").stdout_bytes == data
+    compress("-", "-o", "b.aec", stdin=source)
+    assert (here / "b.aec").read_bytes() == data
+    restored = cli("decompress", "-", stdin=data).stdout_bytes
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(restored))), tiny.decode(data))
+    assert cli("decompress", "b.aec", "-o", "-", "--format", "webp").stdout_bytes.startswith(b"RIFF")
+    assert "stdin: not a picture" in compress("-", stdin=b"nonsense", code=1).stderr
+    assert "stdin: the file is empty" in cli("decompress", "-", stdin=b"", code=1).stderr
+    assert "b.aec: exists already" in compress("-", "-o", "b.aec", stdin=source, code=1).stderr
+    assert listing(here) == {"a.png", "b.aec"}
+
+
+def test_a_pipe_of_processes_says_nothing_but_the_picture(tmp_path: Path, tiny: Codec) -> None:
+    source = save(tmp_path / "a.png").read_bytes()
+    coded = process("compress", "--model", "tiny", "-", input=source)
+    assert (coded.returncode, coded.stdout, coded.stderr) == (0, tiny.encode(COLOUR), b"")
+    restored = process("decompress", "-", "-o", "-", input=coded.stdout)
+    assert (restored.returncode, restored.stderr) == (0, b"")
+    assert Image.open(io.BytesIO(restored.stdout)).size == (90, 60)
+
+
+def test_a_full_stdout_is_one_line(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
+    command = [sys.executable, "-m", "aecodec"]
+    compress(tmp_path / "a.png")
+    for arguments in (["info", "a.aec"], ["compress", "--model", "tiny", "a.png", "-o", "-"]):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(
+                [*command, *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                cwd=tmp_path,
+                env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+                check=False,
+            )
+        assert (result.returncode, result.stderr) == (1, b"aecodec: stdout: No space left on device\n")
+
+
+def test_a_reader_that_leaves_is_not_an_error_message(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
+    compress(tmp_path / "a.png")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "aecodec", "info", tmp_path / "a.aec"]
+    result = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert result.stderr == b""
+    assert result.returncode == 1
+
+
+def on_a_terminal(*arguments: object) -> tuple[int, str]:
+    """Exit code and what a process showed, with stdout and stderr on a terminal."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "aecodec", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=os.environ | ENVIRONMENT) as running:
+        os.close(follower)
+        shown = b""
+        try:
+            while part := os.read(leader, 4096):
+                shown += part
+        except OSError:  # how Linux says that the terminal is closed
+            pass
+        code = running.wait()
+    os.close(leader)
+    return code, shown.decode()
+
+
+def test_a_terminal_gets_progress_but_no_binary_data(tmp_path: Path) -> None:
+    for name in "ab":
+        save(tmp_path / "in" / f"{name}.png", GREY)
+    code, shown = on_a_terminal("compress", "--model", "tiny", tmp_path / "in" / "a.png", "-o", "-")
+    assert (code, shown.strip()) == (1, "aecodec: refusing to write binary data to a terminal; use -o FILE")
+    code, shown = on_a_terminal("compress", "--model", "tiny", tmp_path / "in", "-r")
+    assert code == 0
+    assert "100%" in shown and "2 files: " in shown
+
+
+def test_an_interrupted_process_is_130(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "aecodec", "test", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | ENVIRONMENT,
+    ) as running:
+        assert running.stdin is not None and running.stdout is not None and running.stderr is not None
+        wait_until_it_reads(running.pid)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+        assert running.stderr.read() == b"aecodec: interrupted\n"
+
+
+def wait_until_it_reads(pid: int) -> None:
+    """Until the process waits for its standard input, a pipe."""
+    import time
+
+    for _ in range(600):
+        call = Path(f"/proc/{pid}/wchan").read_text()
+        if "pipe" in call:
+            return
+        time.sleep(0.05)
+    pytest.skip("cannot see what a process waits for")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["compress", "-h"], ["info"], ["info", "--json"]])
+def test_answers_that_need_no_pytorch(tmp_path: Path, arguments: list[str]) -> None:
+    save(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
+    compress(tmp_path / "a.png")
+    if arguments[0] == "info":
+        arguments = [*arguments, str(tmp_path / "a.aec"), str(TINY)]
+    assert answer_without_pytorch(*arguments)
+
+
+def test_version_and_help() -> None:
+    assert cli("--version").stdout.startswith("aecodec, version ")
+    assert "Exit codes: 0 done; 1 something failed" in cli("--help").stdout.replace("\n ", "")

@@ -1,0 +1,309 @@
+"""The benchmark: sources, what is measured again and what is not, times, summaries, the command."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from aecodec.cli.main import main
+from aecodec.evaluation import bench
+from aecodec.evaluation.codecs import models
+from aecodec.evaluation.curves import Curve, Point
+from aecodec.evaluation.extra import BenchError
+from aecodec.evaluation.lossless import Png
+from aecodec.evaluation.metrics import psnr
+from aecodec.evaluation.published import read_published
+from aecodec.evaluation.report import markdown
+from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
+from aecodec.evaluation.rivals import Jpeg, Machine, Rival, WebP
+from aecodec.evaluation.sources import Source, find_sources
+from aecodec.evaluation.summary import curve, summarise
+from aecodec.sampling import evenly
+from tests.bench_pictures import picture
+from tests.conftest import TINY
+from tests.measured import PICTURES, results, rows
+
+POINTS = Path(__file__).parent.parent.parent / "benchmarks" / "published" / "kodak.json"
+OPTIONS = bench.Options(timed=1, ssimulacra2=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pictures = tmp_path / "pictures"
+    (pictures / "below").mkdir(parents=True)
+    Image.fromarray(picture(64, 96, 1)).save(pictures / "1.png")
+    Image.fromarray(picture(64, 96, 2)[..., 0]).save(pictures / "below" / "2.png")
+    (pictures / "notes.txt").write_text("not a picture")
+    return pictures
+
+
+# Sources
+
+
+def test_sources_are_the_pictures_below_a_folder(folder: Path) -> None:
+    Image.fromarray(picture(64, 96, 3)).save(folder / "3.jpg", quality=95)
+    (folder / "4.png").write_bytes(b"damaged")
+    sources, failures = find_sources(folder)
+    assert [source.name for source in sources] == ["1.png", "3.jpg", "below/2.png"]
+    assert [source.picture.lossy for source in sources] == [False, True, False]
+    assert [source.picture.channels for source in sources] == [3, 3, 1]
+    assert sources[2].read().shape == (64, 96)
+    assert len(failures) == 1
+    assert "4.png" in failures[0]
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=f"{tmp_path}: no pictures"):
+        find_sources(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"damaged")
+    with pytest.raises(BenchError, match=r"first problem: .*a\.png"):
+        find_sources(tmp_path)
+    with pytest.raises(BenchError, match="not a folder"):
+        find_sources(tmp_path / "a.png")
+
+
+def test_a_few_of_many_come_from_all_over() -> None:
+    assert evenly(range(10), 3) == [0, 3, 6]
+    assert evenly(range(2), 3) == evenly(range(2), None) == [0, 1]
+
+
+# Measuring
+
+
+def test_rows_hold_real_sizes_and_scores(folder: Path) -> None:
+    sources, _ = find_sources(folder)
+    (row,) = bench.measure_picture(Jpeg(), sources[0], [50], True)
+    data = Jpeg().encode(sources[0].read(), 50)
+    assert row.bytes == len(data)
+    assert row.psnr == pytest.approx(psnr(sources[0].read(), Jpeg().decode(data)))
+    assert row.ms_ssim is None  # too small
+    assert row.ssimulacra2 is not None
+    (exact,) = bench.measure_picture(Png(), sources[0], [100], True)
+    assert (exact.psnr, exact.ms_ssim, exact.ssimulacra2) == (None, 1.0, 100.0)
+
+
+def test_a_run_goes_on_and_measures_only_what_changed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report" / "results.json"
+    codecs = [Jpeg(qualities=(30, 60)), Png()]
+    sources, _ = find_sources(folder)
+    said: list[str] = []
+    first = bench.run(codecs, sources, path, OPTIONS, "test", said.append)
+    assert [line.split(": ", 1)[1] for line in said if line.startswith("scores")] == [
+        *("JPEG, 1.png", "JPEG, below/2.png", "PNG, 1.png", "PNG, below/2.png")
+    ]
+    assert len(first.rows) == 6
+    assert {time.image for time in first.times} == {"1.png"}
+    assert all(time.encode > 0 and time.decode > 0 for time in first.times)
+    assert read_results(path) == first
+
+    def plan(codecs: list[Rival], sources: list[Source], known: Results) -> tuple[list[str], list[str]]:
+        """What a run would measure."""
+        left = bench._reusable(known, codecs, sources, "test", OPTIONS)
+        scores, times = bench._missing(codecs, sources, left.rows), bench._missing(codecs, sources[:1], left.times)
+        return tuple([f"{r.name} {s.name}" for r, s, _ in tasks] for tasks in (scores, times))  # type: ignore[return-value]
+
+    assert plan(codecs, sources, first) == ([], [])
+    stopped = replace(first, rows=first.rows[1:], times=())
+    assert plan(codecs, sources, stopped) == (["JPEG 1.png"], ["JPEG 1.png", "PNG 1.png"])
+    other = [Jpeg("4:4:4", qualities=(30, 60)), WebP(qualities=(50,)), Png()]
+    assert plan(other, sources, first)[0] == [f"{c.name} {s.name}" for c in other[:2] for s in sources]
+    more = [Jpeg(qualities=(30, 60, 90)), Png()]
+    assert plan(more, sources, first)[0] == ["JPEG 1.png", "JPEG below/2.png"]
+
+    monkeypatch.setattr(bench, "machine", lambda: Machine("another", 1, "system"))
+    assert plan(codecs, sources, first) == ([], ["JPEG 1.png", "PNG 1.png"])
+    monkeypatch.undo()
+
+    Image.fromarray(picture(64, 96, 9)).save(folder / "1.png")
+    changed, _ = find_sources(folder)
+    assert plan(codecs, changed, first) == (["JPEG 1.png", "PNG 1.png"], ["JPEG 1.png", "PNG 1.png"])
+    monkeypatch.setattr(bench, "version", lambda name: "another")
+    assert len(plan(codecs, sources, first)[0]) == 4
+
+
+def test_a_failing_codec_and_its_picture_are_named(folder: Path) -> None:
+    sources, _ = find_sources(folder)
+    with pytest.raises(BenchError, match=r"1\.png: JPEG failed \(broken\)"), bench._named(Jpeg(), sources[0]):
+        raise ValueError("broken")
+
+
+@pytest.mark.parametrize("text", ["damaged", "[]", '{"version": 1}', '{"version": 2}'])
+def test_a_file_that_is_no_result_is_named_and_kept(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(BenchError, match=r"results\.json: not a result file"):
+        read_results(path)
+    assert path.read_text() == text
+
+
+# Summaries
+
+
+def test_summary_of_a_codec_with_half_the_bytes() -> None:
+    exact = [Row("PNG", image, 100, 12000, None, 1.0, 100.0) for image in ("a", "b")]
+    summary = summarise(results(*rows("aecodec x", 0.5), *rows("JPEG", 1), *exact))
+    assert summary.reference == "JPEG"
+    ours = next(each for each in summary.comparisons if each.ours)
+    assert ours.psnr.percent == pytest.approx(-50, abs=0.1)
+    assert ours.ms_ssim.percent == pytest.approx(-50, abs=0.1)
+    assert (ours.psnr.low, ours.psnr.high) == pytest.approx((26 + 20 / 6 + 0.5, 26 + 80 / 6 + 0.5))
+    assert [each.against[0].percent for each in summary.gains] == pytest.approx([-50, -50], abs=0.1)
+    (lossless,) = summary.lossless
+    assert lossless.share == 0.5
+    assert lossless.bpp == 12
+    half, whole = summary.rates_at
+    assert half.values[1] == pytest.approx((whole.values[1] or 0) / 2, rel=0.01)
+    assert half.values[0] is None  # below the curve
+
+
+def test_curves_average_ms_ssim_before_the_decibels_and_leave_out_exact_points() -> None:
+    found = [
+        Row("x", "a", 10, 1000, 30.0, 0.90, 1.0),
+        Row("x", "b", 10, 1000, 32.0, 0.98, 1.0),
+        Row("x", "a", 50, 2000, 34.0, 0.97, 1.0),
+        Row("x", "b", 50, 2000, 36.0, 0.99, 1.0),
+        Row("x", "a", 90, 3000, 40.0, 0.99, 1.0),
+        Row("x", "b", 90, 3000, None, 1.0, 100.0),
+    ]
+    decibels = curve("x", found, PICTURES, "psnr")
+    similar = curve("x", found, PICTURES, "ms_ssim")
+    assert decibels == Curve("x", (Point(10, 1.0, 31.0), Point(50, 2.0, 35.0)))
+    assert similar is not None
+    assert similar.psnrs == pytest.approx([-10 * math.log10(0.06), -10 * math.log10(0.02)])
+    assert curve("x", found[:2], PICTURES, "psnr") is None
+
+
+def test_a_picture_that_a_codec_restores_exactly_takes_no_part_in_curves() -> None:
+    ours, jpeg = rows("aecodec x", 0.5), rows("JPEG", 1)
+    alone = [row for row in ours if row.image == "a"], [row for row in jpeg if row.image == "a"]
+    exact = [row if row.image == "a" or row.quality < 60 else replace(row, psnr=None) for row in ours]
+    measured = results(*exact, *jpeg)
+    summary = summarise(measured)
+    assert summary.left_out == ("b",)
+    expected = [curve(each[0].codec, each, PICTURES[:1], "psnr") for each in alone]
+    assert [each.psnr for each in summary.scored] == expected
+    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
+    text = markdown(measured, summary)
+    assert "On this picture, at equal PSNR, aecodec x takes 50 % fewer bytes than JPEG" in text
+    assert "In no curve and no BD-rate: 1 of 2 pictures (b), which" in text
+
+    exact = [row if row.image == "a" or row.quality < 80 else replace(row, psnr=None) for row in ours]
+    summary = summarise(results(*exact, *jpeg))
+    assert summary.left_out == ()
+    assert summary.ours is not None
+    assert summary.ours.psnr is not None
+    assert [point.quality for point in summary.ours.psnr.points] == [20, 40, 60]
+
+
+def test_a_picture_too_small_for_ms_ssim_takes_no_part_in_its_curves() -> None:
+    ours, jpeg = (
+        [row if row.image == "a" else replace(row, ms_ssim=None) for row in found]
+        for found in (rows("aecodec x", 0.5), rows("JPEG", 1))
+    )
+    summary = summarise(results(*ours, *jpeg))
+    assert summary.left_out == ()
+    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
+    assert summary.comparisons[0].ms_ssim.percent == pytest.approx(-50, abs=0.1)
+
+
+def test_points_that_others_beat_are_left_out() -> None:
+    points = (Point(1, 1.0, 30.0), Point(2, 2.0, 29.0), Point(3, 3.0, 33.0))
+    assert Curve("x", points).rising().points == (points[0], points[2])
+
+
+def test_gains_and_losses_are_sorted_by_the_hardest_rival() -> None:
+    better, worse = rows("aecodec x", 0.5), rows("aecodec x", 2)
+    mixed = [row for row in worse if row.image == "a"] + [row for row in better if row.image == "b"]
+    gains = summarise(results(*mixed, *rows("JPEG", 1), *rows("AVIF", 0.8))).gains
+    assert [gain.image for gain in gains] == ["b", "a"]
+    assert [(each.percent or 0) > 0 for each in gains[1].against] == [True, True]
+
+
+def test_without_a_common_range_the_reason_is_given() -> None:
+    summary = summarise(results(*rows("aecodec x", 1, 50.0), *rows("JPEG", 1)))
+    assert summary.comparisons[0].psnr.percent is None
+    assert "no range of PSNR in common" in summary.comparisons[0].psnr.reason
+
+
+def test_speed_is_taken_at_the_psnr_aimed_at() -> None:
+    measured = results(*rows("JPEG", 1))
+    times = tuple(Time("JPEG", "a", q, 0.008, 0.004) for q in (20, 40, 60, 80))
+    (speed,) = summarise(replace(measured, times=times)).speeds
+    assert speed.psnr == 33  # between the settings of 32.67 and 36 dB
+    assert 8 * 1600 / 8000 < speed.bpp < 8 * 3200 / 8000
+    assert (speed.encode, speed.decode) == pytest.approx((1.0, 2.0))
+    (beyond,) = summarise(replace(results(*rows("JPEG", 1, 20.0)), times=times)).speeds
+    assert beyond.psnr == pytest.approx(26 + 20 / 6 + 20)  # the nearest there is
+
+
+def test_published_points_are_read_and_marked() -> None:
+    points = read_published(POINTS)
+    names = {point.name for point in points}
+    assert {"BPG 4:4:4", "HEVC HM", "AV1 (libaom)", "VVC VTM", "ELIC", "C3", "EVC-S"} <= names
+    assert all(point.source for point in points)
+    summary = summarise(results(*rows("JPEG", 1)), points)
+    assert all(each.published for each in summary.comparisons[1:])
+
+
+@pytest.mark.parametrize("text", ["damaged", "[]", '{"x": {}}', '{"x": {"source": "s", "bpp": [0], "psnr": [1]}}'])
+def test_damaged_points_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "points.json"
+    path.write_text(text)
+    with pytest.raises(BenchError, match=r"points\.json: not a file of published points"):
+        read_published(path)
+
+
+def test_results_survive_the_file(tmp_path: Path) -> None:
+    original = results(*rows("JPEG", 1))
+    write_results(tmp_path / "r.json", original, {"anything": 1})
+    assert read_results(tmp_path / "r.json") == original
+    assert json.loads((tmp_path / "r.json").read_text())["rows"][0] == asdict(original.rows[0])
+
+
+# The command
+
+
+def test_bench_writes_a_report_and_goes_on_from_it(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report"
+    arguments = ["bench", str(folder), "-o", str(output), "--model", str(TINY), "--codecs", "jpeg,png"]
+    arguments += ["--jobs", "1", "--timed", "1", "--no-ssimulacra2", "--limit", "1"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "| JPEG |" in result.output
+    names = {path.name for path in output.iterdir()}
+    assert {"report.html", "summary.md", "results.json", "psnr.png", "speed.png"} <= names
+    found = read_results(output / "results.json")
+    assert [codec.name for codec in found.codecs][1:] == ["JPEG", "PNG"]
+    assert found.codecs[0].model == models([str(TINY)])[0].id
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 0, again.output
+    assert "scores" not in again.stderr
+    assert read_results(output / "results.json") == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--codecs", "bpg"], "aecodec: no codec 'bpg'"),
+        (["--model", "nothing"], "aecodec: no model named 'nothing'"),
+        (["--model", str(TINY), "--published", "pictures/notes.txt"], "notes.txt: not a file of published points"),
+        (["--model", str(TINY), "--matrix", "pictures/notes.txt"], "notes.txt: not a matrix"),
+    ],
+)
+def test_bench_says_what_is_wrong_in_one_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = [] if "--model" in arguments else ["--model", str(TINY)]
+    result = CliRunner().invoke(main, ["bench", str(folder), "-o", "report", *model, *arguments])
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1

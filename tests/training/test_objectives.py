@@ -1,0 +1,139 @@
+"""Each objective trains a codec, and brings what it is for."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+import torch
+
+from aecodec.codec import Codec
+from aecodec.evaluation.metrics import psnr
+from aecodec.networks.model import Model, to_network
+from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.export import export
+from aecodec.training.loop import Trainer, TrainOptions
+from aecodec.training.objective import PLAIN, Objective, add_noise, cross_entropy, jacobian_norm, rate_distortion
+from aecodec.training.validation import codec_of
+from tests.golden.make import TINY
+
+Pixels = npt.NDArray[np.uint8]
+
+STEPS = 120
+DENOISING = Objective(noise=(20, 20))
+SPARSE = Objective(sparsity=3.0)
+CONTRACTIVE = Objective(contraction=2000.0)
+CROSS_ENTROPY = Objective(cross_entropy=True)
+
+
+def crops() -> Crops:
+    sources = (skimage.data.astronaut(), skimage.data.coffee(), skimage.data.rocket())
+    return Crops([TrainingPicture(Path(f"{i}.png"), pixels) for i, pixels in enumerate(sources)], 64)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[Objective, Model]:
+    """One small model of each kind, all from the same start and with the same batches."""
+    result = {}
+    options = TrainOptions(minutes=None, steps=STEPS, batch=4, crop=64, workers=1, warm_up=10, average_decay=0.9)
+    for i, objective in enumerate((PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY)):
+        path = tmp_path_factory.mktemp("run") / f"{i}.safetensors"
+        trainer = Trainer(replace(options, objective=objective), crops(), TINY, path)
+        with ThreadPoolExecutor(1) as executor:
+            for _ in range(STEPS):
+                trainer.step(executor)
+        result[objective] = trainer.averaged_model()
+    return result
+
+
+@pytest.fixture(scope="module")
+def codecs(models: dict[Objective, Model]) -> dict[Objective, Codec]:
+    calibration = torch.from_numpy(crops().batch(0, 16)[0])
+    return {objective: codec_of(export(model, calibration), TINY) for objective, model in models.items()}
+
+
+@pytest.fixture(scope="module")
+def cat() -> Pixels:
+    """A picture that no model was trained on, (256, 384, 3)."""
+    return np.ascontiguousarray(skimage.data.chelsea()[:256, :384])
+
+
+@pytest.mark.parametrize("objective", [PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY])
+def test_each_objective_makes_a_codec(codecs: dict[Objective, Codec], cat: Pixels, objective: Objective) -> None:
+    data = codecs[objective].encode(cat, 60)
+    assert psnr(cat, codecs[objective].decode(data)) > 22
+
+
+def test_denoising_is_nearer_to_the_clean_picture(codecs: dict[Objective, Codec], cat: Pixels) -> None:
+    noisy = add_noise(torch.from_numpy(cat)[None], (20, 20), torch.Generator().manual_seed(0))[0].numpy()
+    plain, denoising = (codecs[o].encode(noisy, 90) for o in (PLAIN, DENOISING))
+    assert psnr(cat, codecs[DENOISING].decode(denoising)) > psnr(cat, codecs[PLAIN].decode(plain))
+    assert len(denoising) < len(plain)
+
+
+def test_sparse_codes_have_more_zeros(models: dict[Objective, Model], cat: Pixels) -> None:
+    x = to_network(torch.from_numpy(cat)[None])
+    with torch.no_grad():
+        zeros = {
+            o: float((m.analysis(x) * m.gains.forward_gain(torch.tensor([0.7]))).round().eq(0).float().mean())
+            for o, m in models.items()
+        }
+    assert zeros[SPARSE] > zeros[PLAIN] + 0.02
+
+
+def test_contractive_codes_change_less(models: dict[Objective, Model], cat: Pixels) -> None:
+    x, q = to_network(torch.from_numpy(cat)[None]), torch.tensor([0.7])
+    changes = {}
+    with torch.no_grad():
+        for objective, model in models.items():
+            gain = model.gains.forward_gain(q)
+            code = model.analysis(x) * gain
+            changes[objective] = float(jacobian_norm(model, x, code, gain, torch.Generator().manual_seed(0)))
+    assert changes[CONTRACTIVE] < 0.9 * changes[PLAIN]
+
+
+def test_the_estimate_of_the_jacobian_is_right(models: dict[Objective, Model]) -> None:
+    """Against the exact one, of a picture of one latent position."""
+    model = models[PLAIN]
+    x, gain = torch.zeros(1, 3, 16, 16), model.gains.forward_gain(torch.tensor([0.5]))
+
+    def code(x: torch.Tensor) -> torch.Tensor:
+        return model.analysis(x) * gain
+
+    exact = float(torch.autograd.functional.jacobian(code, x).square().sum()) * (4 / 255) ** 2
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        estimate = np.mean([float(jacobian_norm(model, x, code(x), gain, generator)) for _ in range(400)])
+    assert estimate == pytest.approx(exact, rel=0.2)
+
+
+def test_cross_entropy_is_squared_error_at_middle_grey() -> None:
+    x = torch.zeros(1, 3, 8, 8)
+    x_hat = x + 0.08
+    assert float(cross_entropy(x_hat, x)) == pytest.approx(
+        float((x_hat - x).square().mean()) * (255 / 4) ** 2, rel=0.01
+    )
+    black = torch.full((1, 3, 8, 8), -2.0)
+    assert float(cross_entropy(black, black)) == pytest.approx(0, abs=50)
+    assert float(cross_entropy(black + 0.08, black)) > float(cross_entropy(x_hat, x))
+
+
+def test_the_plain_objective_draws_no_other_numbers(models: dict[Objective, Model]) -> None:
+    pixels, q = (torch.from_numpy(each) for each in crops().batch(7, 2))
+    losses = [
+        rate_distortion(models[PLAIN], pixels, q, torch.Generator().manual_seed(3), objective).loss
+        for objective in (PLAIN, Objective(noise=None, sparsity=0.0))
+    ]
+    assert torch.equal(*losses)
+
+
+def test_noise_is_of_the_level_asked_for() -> None:
+    grey = torch.full((3, 100, 100, 1), 128, dtype=torch.uint8)
+    noisy = add_noise(grey, (10, 10), torch.Generator().manual_seed(0)).float()
+    assert float(noisy.std()) == pytest.approx(10, rel=0.05)
+    assert add_noise(grey, (0, 50), torch.Generator().manual_seed(0)).float().std((1, 2, 3)).unique().numel() == 3
