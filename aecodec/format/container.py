@@ -12,7 +12,8 @@ so it has one to five bytes. A CRC-32 is that of zlib, gzip and PNG.
                bit 0      channels: 0 grey, 1 RGB
                bit 1      coding: 0 latents, 1 lossless
                bit 2      0 one picture, 1 a stack of pictures of one size
-               bits 3..7  reserved, zero
+               bit 3      0 samples of 8 bits, 1 of 16 bits: only one picture, and lossless
+               bits 4..7  reserved, zero
     1..5     width, a varint, at least 1
     1..5     height, a varint, at least 1
     1..5     only in a stack: number of pictures, a varint, at least 1
@@ -40,17 +41,25 @@ The file ends there. Tags ascend, so that each section occurs at most once:
     6          XMP        XMP metadata, verbatim
     7          INDEX      where the chunks of a stack are, see below; required in a stack of latents,
                           and only there
-    8..127     critical   for later use; a reader that does not know one refuses the file
+    8          IPTC       IPTC metadata (IIM), verbatim
+    9          CHUNKS     what else is said of the picture, as chunks of PNG, see below
+    10..127    critical   for later use; a reader that does not know one refuses the file
     128..255   ancillary  for later use; a reader that does not know one skips it
 
-Sections 2 to 7 are left out where they are empty. Samples have 8 bits; without ALPHA the picture is opaque. The model
-id names the model that the file was made with and has to be decoded with. What PAYLOAD, ESCAPES and the CRC-32 of the
-symbols mean is specified where they are made: aecodec/codec.py, aecodec/entropy/latents.py and
+Sections 2 to 9 are left out where they are empty. Without ALPHA the picture is opaque. Where samples have 16 bits, the
+files in PAYLOAD and ALPHA have twice the picture's height: the high bytes of all samples above their low bytes. The
+model id names the model that the file was made with and has to be decoded with. What PAYLOAD, ESCAPES and the CRC-32
+of the symbols mean is specified where they are made: aecodec/codec.py, aecodec/entropy/latents.py and
 aecodec/entropy/range_coder.py.
 
 A stack is coded in chunks of pictures, which are decoded by themselves. INDEX is the number of pictures in a chunk, a
 varint of at least 1 (the last chunk may have fewer), then for each chunk the bytes that it has in PAYLOAD and in
 ESCAPES, two varints, and the CRC-32 of its symbols. A stack has no ALPHA.
+
+CHUNKS are chunks as in PNG files but without their CRC-32: the length of the body in four bytes, big endian, the type
+in four bytes, the body. The types are cICP, mDCV, cLLI, gAMA, cHRM, sRGB, pHYs, tIME, tEXt, zTXt and iTXt, with the
+meaning that PNG gives them; pictures of other formats have here what they say of this kind. A reader passes over types
+that it does not know.
 
 A reader refuses every file that breaks one of these rules. It looks at the version before anything that follows it,
 and trusts no number before the last CRC-32 is found right: the magic shows damage by text conversions (a high bit,
@@ -64,11 +73,13 @@ Example: 300 x 200 pixels, RGB, latents, quality 60, a payload of three bytes 01
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import BinaryIO
 
 from aecodec.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersion
 
@@ -86,7 +97,7 @@ MAX_PIXELS = 178_956_970  # above it Pillow, too, takes a picture for a decompre
 CELL = 16  # pixels; pictures are processed in whole cells of 16 x 16
 NEGLIGIBLE_PIXELS = 2**20  # padding up to here is no reason to refuse a picture
 
-_FLAG_RGB, _FLAG_LOSSLESS, _FLAG_STACK = 1, 2, 4
+_FLAG_RGB, _FLAG_LOSSLESS, _FLAG_STACK, _FLAG_DEEP = 1, 2, 4, 8
 _LATENTS_FIELDS = struct.Struct(f"<H{MODEL_ID_BYTES}sI")  # quality, model id, CRC-32 of the symbols
 _TEXT_DAMAGE = {
     b"\x89AEC\n": "CR LF became LF",
@@ -115,6 +126,8 @@ class Tag(IntEnum):
     EXIF = 5
     XMP = 6
     INDEX = 7
+    IPTC = 8
+    CHUNKS = 9
 
 
 _KNOWN = frozenset(Tag)
@@ -132,6 +145,7 @@ class Header:
     model_id: bytes = b""
     symbols_crc: int = 0
     count: int | None = None  # of the pictures of a stack
+    depth: int = 8  # bits a sample: 8 or 16
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,16 @@ class Contents:
     exif: bytes | None = None
     xmp: bytes | None = None
     index: bytes | None = None
+    iptc: bytes | None = None
+    chunks: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The header of a file, and by its tag where each section starts and how many bytes it has."""
+
+    header: Header
+    sections: Mapping[int, tuple[int, int]]
 
 
 def pack(contents: Contents) -> bytes:
@@ -159,12 +183,14 @@ def pack(contents: Contents) -> bytes:
         Tag.EXIF: contents.exif,
         Tag.XMP: contents.xmp,
         Tag.INDEX: contents.index,
+        Tag.IPTC: contents.iptc,
+        Tag.CHUNKS: contents.chunks,
     }
     sections = {tag: body or b"" for tag, body in bodies.items() if body or tag == Tag.PAYLOAD}
     _validate_header(header, ValueError)
     _validate_sections(header, sections, ValueError)
     flags = _FLAG_RGB * (header.channels == 3) | _FLAG_LOSSLESS * (header.coding == Coding.LOSSLESS)
-    flags |= _FLAG_STACK * (header.count is not None)
+    flags |= _FLAG_STACK * (header.count is not None) | _FLAG_DEEP * (header.depth == 16)
 
     data = bytearray(MAGIC)
     data += bytes([VERSION, flags])
@@ -211,6 +237,8 @@ def parse(data: bytes, max_pixels: int | None = MAX_PIXELS) -> Contents:
         exif=sections.get(Tag.EXIF),
         xmp=sections.get(Tag.XMP),
         index=sections.get(Tag.INDEX),
+        iptc=sections.get(Tag.IPTC),
+        chunks=sections.get(Tag.CHUNKS),
     )
 
 
@@ -224,6 +252,33 @@ def section_sizes(data: bytes) -> dict[int, int]:
     reader = _open(data)
     _read_header(reader)
     return {tag: len(body) for tag, body in _read_sections(reader).items()}
+
+
+def read_outline(file: BinaryIO) -> Outline:
+    """Where everything is in a file, of which only headers are read. Verifies no checksum. Raises FormatError."""
+    start = file.tell()
+    head = file.read(HEADER_BYTES)
+    size = file.seek(0, os.SEEK_END) - start
+    reader = _open(head)
+    header = _read_header(reader)
+    position, sections = reader.position, dict[int, tuple[int, int]]()
+    while True:
+        file.seek(start + position)
+        reader = Reader(file.read(1 + VARINT_BYTES))
+        tag = reader.integer(1, "the next section")
+        if not tag:
+            break
+        length = reader.varint(f"the length of {_name(tag)}")
+        position += reader.position
+        if tag <= max(sections, default=0) or position + length > size:
+            raise TruncatedError(
+                f"the file is truncated or damaged: {_name(tag)} at byte {position} has {length} bytes"
+            )
+        sections[tag] = start + position, length
+        position += length
+    if position + 1 + CRC_BYTES > size:
+        raise TruncatedError(f"the file is truncated: its last section ends at byte {position} of {size}")
+    return Outline(header, sections)
 
 
 def intact(data: bytes) -> bool:
@@ -258,6 +313,10 @@ def _validate_header(header: Header, error: type[Exception]) -> None:
         raise error(f"{header.count} pictures, not within 1..{MAX_VARINT}")
     if header.channels not in (1, 3):
         raise error(f"{header.channels} channels, neither 1 nor 3")
+    if header.depth not in (8, 16):
+        raise error(f"{header.depth} bits a sample, neither 8 nor 16")
+    if header.depth == 16 and (header.coding != Coding.LOSSLESS or header.count is not None):
+        raise error("16 bits a sample are only for single pictures without loss")
     if header.coding == Coding.LOSSLESS:
         if header.quality or header.model_id or header.symbols_crc:
             raise error("lossless coding has no quality, model or symbols")
@@ -359,17 +418,18 @@ def _open(data: bytes) -> Reader:
 
 def _read_header(reader: Reader) -> Header:
     flags = reader.integer(1, "the flags")
-    if flags & ~(_FLAG_RGB | _FLAG_LOSSLESS | _FLAG_STACK):
+    if flags & ~(_FLAG_RGB | _FLAG_LOSSLESS | _FLAG_STACK | _FLAG_DEEP):
         raise FormatError(f"reserved bits are set in the flags {flags:08b}")
     width = reader.varint("the width")
     height = reader.varint("the height")
     count = reader.varint("the number of pictures") if flags & _FLAG_STACK else None
     channels = 3 if flags & _FLAG_RGB else 1
+    depth = 16 if flags & _FLAG_DEEP else 8
     if flags & _FLAG_LOSSLESS:
-        header = Header(width, height, channels, Coding.LOSSLESS, count=count)
+        header = Header(width, height, channels, Coding.LOSSLESS, count=count, depth=depth)
     else:
         quality, model_id, crc = _LATENTS_FIELDS.unpack(reader.take(_LATENTS_FIELDS.size, "the header"))
-        header = Header(width, height, channels, Coding.LATENTS, quality, model_id, crc, count)
+        header = Header(width, height, channels, Coding.LATENTS, quality, model_id, crc, count, depth)
     _validate_header(header, FormatError)
     return header
 
