@@ -69,8 +69,8 @@ class Codec:
         self.card = model.card
         self.id = model.id
         self._model = model
-        self._transform = Transform(config, model.arrays, model.card.training.crop)
-        self._prior = latents.load_prior(config, model.arrays)
+        self.transform = Transform(config, model.arrays, model.card.training.crop)
+        self.prior = latents.load_prior(config, model.arrays)
 
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
@@ -157,11 +157,11 @@ class Codec:
     def analyse(self, pixels: Pixels) -> Floats:
         """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
         height, width = pixels.shape[1:3]
-        largest = self._transform.largest
+        largest = self.transform.largest
         if largest is not None and max(height, width) > largest:
             limit = f"the model {self.card.name} is for pictures of up to {largest} x {largest}"
             raise ImageError(f"{width} x {height} pixels, and {limit}")
-        return self._transform.analyse(self._with_colours(pixels))
+        return self.transform.analyse(self._with_colours(pixels))
 
     def _with_colours(self, pixels: Pixels) -> Pixels:
         """Pixels (N, H, W, colours) as the networks want them."""
@@ -174,7 +174,7 @@ class Codec:
 
     def synthesise(self, y: Floats, header: Header) -> Pixels:
         """The inverse of :meth:`analyse`, but for what was lost."""
-        pixels = self._transform.synthesise(y, header.height, header.width)
+        pixels = self.transform.synthesise(y, header.height, header.width)
         if header.channels == 3:
             if self.card.config.colours == 1:
                 raise FormatError(f"a colour picture, and the model {self.card.name} is for grey ones only")
@@ -183,28 +183,28 @@ class Codec:
 
     def write_latents(self, y: Floats, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
-        q = _position(quality_field)
-        gain, inverse = self._transform.gains(q)
-        z = self._transform.hyper_analyse(y * gain)
+        q = position(quality_field)
+        gain, inverse = self.transform.gains(q)
+        z = self.transform.hyper_analyse(y * gain)
         if refinement is not None:
             task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
             y = self._refiner(y, task)
-        tables = self._prior.tables_at(q)
+        tables = self.prior.tables_at(q)
         writer = latents.Writer(tables, y, gain, z)
-        latents.code(self._prior, writer, *y.shape[:3])
+        latents.code(self.prior, writer, *y.shape[:3])
         if writer.lost > LOSS * y.size:
             # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
             other = latents.Writer(tables, y, gain, tables.covered(z))
-            latents.code(self._prior, other, *y.shape[:3])
+            latents.code(self.prior, other, *y.shape[:3])
             writer = min(writer, other, key=lambda each: each.lost)
         return CodedLatents(*writer.finish(), writer.crc)
 
     def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""
-        q = _position(header.quality)
-        _, inverse = self._transform.gains(q)
-        reader = latents.Reader(self._prior.tables_at(q), coded.payload, coded.escapes)
-        scaled = latents.code(self._prior, reader, count, *self._transform.grid(header.height, header.width))
+        q = position(header.quality)
+        _, inverse = self.transform.gains(q)
+        reader = latents.Reader(self.prior.tables_at(q), coded.payload, coded.escapes)
+        scaled = latents.code(self.prior, reader, count, *self.transform.grid(header.height, header.width))
         reader.finish()
         if reader.crc != coded.crc:
             raise DecodeError("decoded symbols are not those that were encoded")
@@ -213,7 +213,7 @@ class Codec:
 
     @cached_property
     def _refiner(self) -> Refiner:
-        return Refiner(self.card.config, self._model.arrays, self._transform.synthesis)
+        return Refiner(self.card.config, self._model.arrays, self.transform.synthesis)
 
     def check_model(self, header: Header) -> None:
         """Raise ModelError where a file was made with another model."""
@@ -256,7 +256,7 @@ def hundredths(quality: float) -> int:
     return round(100 * quality)
 
 
-def _position(hundredths: int) -> float:
+def position(hundredths: int) -> float:
     """Quality in hundredths to the 0..1 of the networks."""
     low, high = QUALITY_RANGE
     return (hundredths / 100 - low) / (high - low)

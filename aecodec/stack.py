@@ -102,7 +102,7 @@ def decode_stack(
         column = decode_lossless(contents.payload, header.width, rows, header.channels)
         pictures = column.reshape(header.count, header.height, *column.shape[1:])
         return np.asarray(pictures if picture is None else pictures[picture])
-    chunks = list(_parse_index(contents))
+    chunks = list(parse_index(contents))
     codec = codec_for(header, models)
     if picture is not None:
         chunk = next(c for c in chunks if c.start <= picture < c.stop)
@@ -137,7 +137,7 @@ def _pack_index(size: int, chunks: list[Chunk]) -> bytes:
     return index
 
 
-def _parse_index(contents: Contents) -> Iterator[Chunk]:
+def parse_index(contents: Contents) -> Iterator[Chunk]:
     """The inverse of :func:`_pack_index`. Raises FormatError where it does not fit the file."""
     header, index = contents.header, contents.index or b""
     if zlib.crc32(index) != header.symbols_crc:

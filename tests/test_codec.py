@@ -53,7 +53,7 @@ def test_quality_rises_at_all_sizes(photo: Codec, size: tuple[int, int]) -> None
 
 
 def test_hyper_latents_of_bands_are_those_of_the_whole(photo: Codec) -> None:
-    transform = photo._transform
+    transform = photo.transform
     y = np.random.default_rng(0).normal(size=(1, 150, 9, 256)).astype(np.float32)
     whole = np.pad(y, ((0, 0), (0, 2), (0, 3), (0, 0)), "edge")
     with torch.inference_mode():
@@ -137,9 +137,9 @@ def test_metadata_come_back_exactly(tiny: Codec, picture: Pixels) -> None:
 def test_windows_do_not_show(photo: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture larger than the windows of the transforms is the one that a single window would make."""
     pixels = np.tile(skimage.data.astronaut(), (1, 3, 1))[:272]
-    latents, restored = photo._transform.analyse(pixels[None]), photo.decode(photo.encode(pixels, 50))
+    latents, restored = photo.transform.analyse(pixels[None]), photo.decode(photo.encode(pixels, 50))
     monkeypatch.setattr("aecodec.transform.WINDOW", 17)
-    assert np.allclose(photo._transform.analyse(pixels[None]), latents, atol=1e-3)
+    assert np.allclose(photo.transform.analyse(pixels[None]), latents, atol=1e-3)
     assert np.abs(photo.decode(photo.encode(pixels, 50)).astype(int) - restored).max() <= 2
 
 
@@ -183,8 +183,8 @@ def test_target_size(photo: Codec, picture: Pixels, share: float) -> None:
 
 def test_target_size_runs_the_analysis_once(photo: Codec, picture: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    analyse = photo._transform.analyse
-    monkeypatch.setattr(photo._transform, "analyse", lambda pixels: calls.append(1) or analyse(pixels))
+    analyse = photo.transform.analyse
+    monkeypatch.setattr(photo.transform, "analyse", lambda pixels: calls.append(1) or analyse(pixels))
     photo.encode_picture(Picture(picture), target_bytes=3000)
     assert len(calls) == 1
 

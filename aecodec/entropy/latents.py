@@ -226,20 +226,15 @@ def _channels(positions: int, channels: int) -> Indexes:
     return np.tile(np.arange(channels, dtype=np.uint8), positions)
 
 
-class Writer:
-    """The encoder's side: rounds the latents (n, h, w, M), times a gain (M,), and hyper latents, and encodes them."""
+class Quantiser:
+    """Rounds the latents (n, h, w, M), times a gain (M,), and hyper latents: what the encoder does before it codes."""
 
-    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats) -> None:
-        self._tables, self._y, self._gain, self._z = tables, y, gain, z
-        self._encoder = SymbolEncoder()
-        self.crc = 0
+    def __init__(self, y: Floats, gain: Floats, z: Floats) -> None:
+        self._y, self._gain, self._z = y, gain, z
         self.lost = 0.0  # sum of the squares of symbols that are not coded, for their scale index is 0, but not zero
 
     def hyper(self, count: int, height: int, width: int) -> Symbols:
-        symbols = _round(self._z)
-        indexes = _channels(count * height * width, len(self._tables.of_hyper))
-        self._write(symbols.ravel(), indexes, self._tables.of_hyper)
-        return symbols
+        return _round(self._z)
 
     def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
         coded = index > 0
@@ -248,6 +243,30 @@ class Writer:
         symbols *= np.abs(deviation) >= DEAD_ZONE[index]
         self.lost += float(np.square(symbols[~coded], dtype=np.float64).sum())
         symbols *= coded
+        return symbols
+
+
+class Writer:
+    """The encoder's side: rounds latents and hyper latents as :class:`Quantiser`, and encodes them."""
+
+    def __init__(self, tables: Tables, y: Floats, gain: Floats, z: Floats) -> None:
+        self._tables, self._quantiser = tables, Quantiser(y, gain, z)
+        self._encoder = SymbolEncoder()
+        self.crc = 0
+
+    @property
+    def lost(self) -> float:
+        """That of the quantiser."""
+        return self._quantiser.lost
+
+    def hyper(self, count: int, height: int, width: int) -> Symbols:
+        symbols = self._quantiser.hyper(count, height, width)
+        indexes = _channels(count * height * width, len(self._tables.of_hyper))
+        self._write(symbols.ravel(), indexes, self._tables.of_hyper)
+        return symbols
+
+    def step(self, part: Part, mean: Floats, index: Indexes) -> Symbols:
+        symbols, coded = self._quantiser.step(part, mean, index), index > 0
         self._write(symbols[coded], index[coded], self._tables.of_latents)
         return symbols
 

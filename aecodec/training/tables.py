@@ -73,8 +73,8 @@ def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]
         y = transform.analyse(pixels[None])
         for q, of_latents, of_hyper in zip(QUALITIES, counts.latents, counts.hyper, strict=True):
             gain, _ = transform.gains(q)
-            writer = latents.Writer(prior.tables_at(q), y, gain, transform.hyper_analyse(y * gain))
-            latents.code(prior, _Counter(writer, of_latents, of_hyper), *y.shape[:3])
+            side = latents.Quantiser(y, gain, transform.hyper_analyse(y * gain))
+            latents.code(prior, _Counter(side, of_latents, of_hyper), *y.shape[:3])
     return counts
 
 
@@ -89,17 +89,17 @@ def _add(counts: npt.NDArray[np.int64], symbols: npt.NDArray[np.integer], rows: 
 class _Counter:
     """A side that counts the symbols of another one: those of latents by scale index, of hyper latents by channel."""
 
-    writer: latents.Writer
+    side: latents.Side
     of_latents: npt.NDArray[np.int64]
     of_hyper: npt.NDArray[np.int64]
 
     def hyper(self, count: int, height: int, width: int) -> Symbols:
-        symbols = self.writer.hyper(count, height, width)
+        symbols = self.side.hyper(count, height, width)
         _add(self.of_hyper, symbols, np.arange(symbols.shape[-1]))
         return symbols
 
     def step(self, part: latents.Part, mean: Floats, index: Indexes) -> Symbols:
-        symbols = self.writer.step(part, mean, index)
+        symbols = self.side.step(part, mean, index)
         coded = index > 0
         _add(self.of_latents, symbols[coded], index[coded])
         return symbols

@@ -56,30 +56,30 @@ def test_there_is_an_order_of_two_and_three_steps_only() -> None:
 
 @pytest.mark.parametrize(("q", "number"), [(0.0, 0), (0.06, 0), (0.07, 1), (0.5, 4), (0.93, 7), (0.94, 8), (1.0, 8)])
 def test_the_tables_are_those_of_the_nearest_quality(photo: Codec, q: float, number: int) -> None:
-    assert len(photo._prior.tables) == 9
-    assert photo._prior.tables_at(q) is photo._prior.tables[number]
+    assert len(photo.prior.tables) == 9
+    assert photo.prior.tables_at(q) is photo.prior.tables[number]
 
 
 def test_a_model_may_have_one_set_of_tables_for_all_qualities(tiny: Codec) -> None:
-    assert tiny._prior.tables_at(0.0) is tiny._prior.tables_at(1.0)
+    assert tiny.prior.tables_at(0.0) is tiny.prior.tables_at(1.0)
 
 
 @pytest.mark.parametrize(("q", "other"), [(0.0, 0.5), (0.5, 0.0), (0.5, 1.0), (1.0, 0.5)])
 def test_symbols_take_fewest_bytes_with_the_tables_of_their_quality(photo: Codec, q: float, other: float) -> None:
     y = photo.analyse(skimage.data.coffee()[None, :256])
-    gain, _ = photo._transform.gains(q)
+    gain, _ = photo.transform.gains(q)
 
     def size(tables: Tables) -> int:
-        writer = Writer(tables, y, gain, photo._transform.hyper_analyse(y * gain))
-        code(photo._prior, writer, *y.shape[:3])
+        writer = Writer(tables, y, gain, photo.transform.hyper_analyse(y * gain))
+        code(photo.prior, writer, *y.shape[:3])
         return sum(map(len, writer.finish()))
 
-    assert size(photo._prior.tables_at(q)) < size(photo._prior.tables_at(other))
+    assert size(photo.prior.tables_at(q)) < size(photo.prior.tables_at(other))
 
 
 def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
     """Probabilities inside a batch are those of each picture alone, to the last bit."""
-    prior, rng = tiny._prior, np.random.default_rng(0)
+    prior, rng = tiny.prior, np.random.default_rng(0)
     tables = prior.tables_at(0.5)
     y = rng.normal(0, 3, (5, 9, 7, prior.channels)).astype(np.float32)
     z = rng.normal(0, 3, (5, 3, 2, len(tables.of_hyper))).astype(np.float32)
@@ -96,15 +96,15 @@ def test_a_batch_has_the_symbols_of_its_pictures(tiny: Codec) -> None:
 
 def test_of_two_codings_the_one_that_loses_less_is_taken_where_predictions_are_far_off(photo: Codec) -> None:
     """Beyond what training saw, symbols that are not zero may be taken for certain to be zero, and are not coded."""
-    tables, (gain, _) = photo._prior.tables_at(1.0), photo._transform.gains(1.0)
+    tables, (gain, _) = photo.prior.tables_at(1.0), photo.transform.gains(1.0)
     taken = []
     for factor in (1, 3, 5, 6, 8, 10):
         y = photo.analyse(skimage.data.coffee()[None, :256])
         y[0, 8:12, 8:12] *= factor
-        z = photo._transform.hyper_analyse(y * gain)
+        z = photo.transform.hyper_analyse(y * gain)
         plain, within = (Writer(tables, y, gain, each) for each in (z, tables.covered(z)))
         for writer in (plain, within):
-            code(photo._prior, writer, *y.shape[:3])
+            code(photo.prior, writer, *y.shape[:3])
         enough = plain.lost <= LOSS * y.size or plain.lost <= within.lost
         assert photo.write_latents(y, 10_000).crc == (plain if enough else within).crc
         taken.append("plain" if enough else "within")
