@@ -1,4 +1,4 @@
-"""Muon for the matrices, AdamW for the rest; state as a flat dictionary of tensors, so that checkpoints need no pickle.
+"""Muon for the matrices, Adam for the rest; state as a flat dictionary of tensors, so that checkpoints need no pickle.
 
 Muon (Keller Jordan, 2024) replaces the momentum of a weight matrix by its nearest orthogonal matrix, found by a few
 Newton-Schulz iterations.
@@ -38,7 +38,7 @@ def is_matrix(parameter: nn.Parameter) -> bool:
 
 
 class Optimizer:
-    """Updates named parameters from a list of gradients in the same order; without ``muon_rate`` by AdamW alone."""
+    """Updates named parameters from a list of gradients in the same order; without ``muon_rate`` by Adam alone."""
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], muon_rate: float | None, adam_rate: float) -> None:
         self.parameters = dict(named)
