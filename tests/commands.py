@@ -20,7 +20,7 @@ from tests.conftest import TINY
 
 Pixels = npt.NDArray[np.uint8]
 
-COLOUR = np.ascontiguousarray(skimage.data.chelsea()[40:100, 100:190])  # type: ignore[no-untyped-call]
+COLOUR = np.ascontiguousarray(skimage.data.chelsea()[40:100, 100:190])
 GREY = np.ascontiguousarray(COLOUR[:, :, 0])
 ENVIRONMENT = {"AECODEC_MODELS": str(TINY.parent), "OMP_NUM_THREADS": "1"}
 

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from aecodec.pictures.images import Picture, Pixels
 
-COLOUR = np.ascontiguousarray(skimage.data.chelsea()[100:124, 120:151])  # type: ignore[no-untyped-call]  # (24, 31, 3)
+COLOUR = np.ascontiguousarray(skimage.data.chelsea()[100:124, 120:151])  # (24, 31, 3)
 GREY = np.ascontiguousarray(COLOUR[:, :, 1])
 ALPHA = np.random.default_rng(7).integers(0, 256, GREY.shape, np.uint8)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
