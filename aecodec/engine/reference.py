@@ -80,7 +80,7 @@ def _dense(layer: Dense, x: Integers, watch: Watch | None) -> Int16:
         result[start : start + BLOCK] = _rescaled(total, layer.shift)
     if layer.slope is not None:
         result = _leaky(result, layer.slope)
-    return result.reshape(*x.shape[:-1], -1)
+    return result.reshape(*x.shape[:-1], weight.shape[1])
 
 
 def _depthwise(layer: Depthwise, x: Integers, watch: Watch | None) -> Int16:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aecodec.engine.layers import Dense, Depthwise, Int16, Int32, Shifts
+from aecodec.engine.layers import Dense, Depthwise, Int16, Int32, Shifts, Sum
 
 
 def image(rng: np.random.Generator, shape: tuple[int, ...], extreme: bool = False) -> Int16:
@@ -36,3 +36,13 @@ def _row(rng: np.random.Generator, inputs: int, outputs: int, extreme: bool) -> 
     weight = (rng.uniform(-1, 1, (inputs, outputs)) * size).astype(np.int16)
     bias = rng.integers(-1000, 1000, outputs, np.int32) << shift
     return weight, (bias + (1 << shift >> 1)).astype(np.int32), shift
+
+
+def block(rng: np.random.Generator, channels: int, slope: int = 3277, extreme: bool = False) -> tuple[Sum, Sum]:
+    """The residual pair of the convolutional networks."""
+    enter, leave = dense(rng, channels, channels, slope, extreme), dense(rng, channels, channels, None, extreme)
+    widen, narrow = (
+        dense(rng, channels, 2 * channels, slope, extreme),
+        dense(rng, 2 * channels, channels, None, extreme),
+    )
+    return Sum((), (enter, depthwise(rng, channels, extreme), leave)), Sum((), (widen, narrow))

@@ -1,0 +1,44 @@
+"""The packages, and the compiled part; without a C compiler it is left out, and NumPy does its work."""
+
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+NATIVE = Path("aecodec/engine/native")
+
+
+class Build(build_ext):
+    """With the options of the compiler at hand."""
+
+    def build_extensions(self) -> None:
+        # More than -O2 moves the sums of the matrix products from registers to memory.
+        options = [] if self.compiler.compiler_type == "msvc" else ["-std=c11", "-O2", "-Wall", "-Wextra"]
+        for extension in self.extensions:
+            extension.extra_compile_args = options
+        super().build_extensions()
+
+
+setup(
+    packages=[*find_packages(include=["aecodec", "aecodec.*"]), "aecodec._weights"],
+    package_dir={"aecodec._weights": "weights"},
+    include_package_data=False,
+    package_data={
+        "aecodec": ["py.typed"],
+        "aecodec._weights": ["*"],
+        "aecodec.engine": ["*.pyi"],
+        "aecodec.evaluation": ["assets/*"],
+    },
+    cmdclass={"build_ext": Build},
+    ext_modules=[
+        Extension(
+            "aecodec.engine._native",
+            sorted(str(path) for path in NATIVE.glob("*.c")),
+            depends=sorted(str(path) for path in NATIVE.glob("*.h")),
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
