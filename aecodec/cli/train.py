@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -50,7 +51,13 @@ from aecodec.files import refuse_existing
 )
 @click.option("--noise", metavar="LOW..HIGH", help="Of the denoising objective, in grey levels.  [default: 5..25]")
 @click.option("--strength", type=click.FloatRange(0), help="Of the sparse (default 0.3) or contractive one (200).")
-@click.option("--loss", type=click.Choice(["mse", "bce"]), default="mse", show_default=True, help="Distortion.")
+@click.option(
+    "--distortion",
+    type=click.Choice(["eye", "mse", "bce"]),
+    default="mse",
+    show_default=True,
+    help="What the eye sees (colour, from 64 x 64 up), squared error, or cross-entropy.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
@@ -61,6 +68,13 @@ from aecodec.files import refuse_existing
     "--rate",
     type=click.FloatRange(0, 1, min_open=True),
     help="Learning rates, as a share of the usual.  [default: 1; with --init 0.1]",
+)
+@click.option(
+    "--patterns",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of crops that are drawn: stripes, charts, writing, noise.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
@@ -89,12 +103,13 @@ def train(
     objective: str,
     noise: str | None,
     strength: float | None,
-    loss: str,
+    distortion: Literal["eye", "mse", "bce"],
     device: str,
     workers: int | None,
     batch: int,
     crop: int | None,
     rate: float | None,
+    patterns: float,
     seed: int,
     name: str,
     data: str,
@@ -139,7 +154,7 @@ def train(
             noise=levels,
             sparsity=(0.3 if strength is None else strength) if objective == "sparse" else 0.0,
             contraction=(200.0 if strength is None else strength) if objective == "contractive" else 0.0,
-            cross_entropy=loss == "bce",
+            distortion=distortion,
         ),
     )
     folder = folder or output.with_suffix(".run")
@@ -154,7 +169,7 @@ def train(
         layers=layers,
         nodes=nodes,
     )
-    job = Job(pictures, output, folder, validation, name, data, licence, init, crop is None, shape)
+    job = Job(pictures, output, folder, validation, name, data, licence, init, patterns, crop is None, shape)
     card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")
 

@@ -21,6 +21,7 @@ from aecodec.errors import AecError, DataError
 from aecodec.pictures.arrays import is_array, read_array
 from aecodec.pictures.images import read, size_of
 from aecodec.sampling import evenly
+from aecodec.training import patterns
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -203,9 +204,18 @@ class Crops:
 
     Sub-folders are sampled in proportion to the square root of their size: a large one does not drown the others.
     With ``colours`` 1 the pictures must be grey. ``turned``: crops are mirrored and transposed at random.
+    ``pattern_share`` of the crops are drawn patterns instead.
     """
 
-    def __init__(self, pictures: Pictures, size: int, seed: int = 0, colours: int = 3, turned: bool = True) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        size: int,
+        seed: int = 0,
+        colours: int = 3,
+        turned: bool = True,
+        pattern_share: float = 0.0,
+    ) -> None:
         if not pictures:
             raise DataError("no picture to train on")
         self.pictures = pictures
@@ -213,6 +223,7 @@ class Crops:
         self.seed = seed
         self.colours = colours
         self.turned = turned
+        self.pattern_share = pattern_share
         if isinstance(pictures, PictureArray):
             weight = np.ones(len(pictures))
         else:
@@ -245,4 +256,6 @@ class Crops:
         chosen = self._cumulative.searchsorted(random.random(count), side="right")
         crops = np.stack([self._crop(self.pictures[int(i)].pixels, random) for i in chosen])
         strata = (random.permutation(count) + random.random(count)) / count
+        for i in np.flatnonzero(random.random(count) < self.pattern_share):
+            crops[i] = patterns.draw(random, self.size, self.colours)
         return crops, strata.astype(np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,7 +132,7 @@ class Trainer:
             pixels=self.progress.pixels + options.batch * options.crop**2,
         )
         terms = [terms for terms, _ in results]
-        return Terms(*(torch.cat([getattr(t, k).detach() for t in terms]) for k in ("loss", "bpp", "mse")))
+        return Terms(*(torch.cat([getattr(t, k).detach() for t in terms]) for k in ("loss", "bpp", "mse", "score")))
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -151,6 +151,12 @@ class Trainer:
         save_checkpoint(self.checkpoint, self.model, self.average, self.optimizer, self.progress)
 
 
+def means(window: Sequence[Terms]) -> dict[str, float]:
+    """Of all samples of some steps; of the score where it is known."""
+    joined = {name: torch.cat([getattr(terms, name) for terms in window]) for name in ("loss", "bpp", "mse", "score")}
+    return {name: float(values.mean()) for name, values in joined.items() if not torch.isnan(values).any()}
+
+
 def run(trainer: Trainer, log: Callable[[dict[str, object]], None], validate: Callable[[], None]) -> None:
     """Train until the schedule ends, with checkpoints, log records and a validation now and then."""
     options = trainer.options
@@ -161,13 +167,8 @@ def run(trainer: Trainer, log: Callable[[dict[str, object]], None], validate: Ca
             window.append(trainer.step(executor))
             progress = trainer.progress
             if progress.step % options.log_every == 0 or trainer.fraction() >= 1:
-                loss, bpp, mse = (
-                    float(torch.cat([getattr(terms, name) for terms in window]).mean())
-                    for name in ("loss", "bpp", "mse")
-                )
+                log({"step": progress.step, "seconds": round(progress.seconds, 1), **means(window)})
                 window.clear()
-                seconds = round(progress.seconds, 1)
-                log({"step": progress.step, "seconds": seconds, "loss": loss, "bpp": bpp, "mse": mse})
             if time.monotonic() - saved > options.checkpoint_seconds:
                 trainer.save()
                 saved = time.monotonic()

@@ -14,7 +14,10 @@ from torch import Tensor
 
 from aecodec.networks.dead_zone import symbols
 from aecodec.networks.model import Model, entropy_parameters, to_network
-from aecodec.networks.rate import GREY_LEVELS, at_least, gaussian_bits, lagrangian
+from aecodec.networks.rate import at_least, gaussian_bits, lagrangian
+from aecodec.training.distortion import Distortion, distortion
+
+LARGEST_LOSS = 50.0  # of photographs, the largest losses reach about 25 for the eye, 60 for squared error
 
 
 def straight_through_round(x: Tensor) -> Tensor:
@@ -34,7 +37,7 @@ class Objective:
     noise: tuple[float, float] | None = None  # denoising: standard deviations, from .. to, in grey levels
     sparsity: float = 0.0  # sparse: bits charged for each unit of absolute scaled latent
     contraction: float = 0.0  # contractive: bits charged for the squared change of the scaled latents per grey level
-    cross_entropy: bool = False  # distortion is binary cross-entropy instead of squared error
+    distortion: Distortion = "mse"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Terms:
     loss: Tensor
     bpp: Tensor
     mse: Tensor
+    score: Tensor  # SSIMULACRA2; nan where the objective does not look at it
 
 
 def add_noise(pixels: Tensor, noise: tuple[float, float], generator: torch.Generator) -> Tensor:
@@ -68,20 +72,6 @@ def jacobian_norm(model: Model, x: Tensor, code: Tensor, gain: Tensor, generator
     step = grey_level * torch.randn(x.shape, generator=generator, device=x.device)
     change: Tensor = (model.analysis(x + step) * gain - code).square().sum((1, 2, 3))
     return change
-
-
-def cross_entropy(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Binary cross-entropy (N,) of pixels beyond that of the pixels themselves, scaled to squared grey levels.
-
-    For small errors at middle grey it is the squared error; near black and white it weighs errors more.
-    """
-    p, t = (x_hat / 4 + 0.5).clamp(1e-3, 1 - 1e-3), (x / 4 + 0.5).clamp(0, 1)
-    own = torch.special.entr(t) + torch.special.entr(1 - t)
-    beyond = -(t * p.log() + (1 - t) * (1 - p).log()) - own
-    # Where the clamp stops the gradient of p, squared error takes over.
-    outside = (x_hat / 4 + 0.5 - p).square()
-    result: Tensor = (beyond / 2 + outside).mean((1, 2, 3)) * 255**2
-    return result
 
 
 PLAIN = Objective()
@@ -110,7 +100,6 @@ def rate_distortion(
     y_bits = gaussian_bits(y + noise(y) - mean, scale)
     y_hat = restored(mean, scale)
     x_hat = model.synthesis(y_hat * model.gains.inverse_gain(q))
-    mse = (x_hat - x).square().mean((1, 2, 3)) * GREY_LEVELS**2
     positions = x.shape[2] * x.shape[3]
     bpp = (y_bits.sum((1, 2, 3)) + z_bits.sum((1, 2, 3))) / positions
     charged = bpp
@@ -118,6 +107,15 @@ def rate_distortion(
         charged = charged + objective.sparsity * y.abs().sum((1, 2, 3)) / positions
     if objective.contraction:
         charged = charged + objective.contraction * jacobian_norm(model, seen, y, gain, generator) / positions
-    distortion = cross_entropy(x_hat, x) if objective.cross_entropy else mse
+    errors = distortion(objective.distortion, x_hat, x, q)
     weight = lagrangian(model.config, q)
-    return Terms((charged + weight * distortion) / weight.sqrt(), bpp.detach(), mse.detach())
+    loss = (charged + weight * errors.total) / weight.sqrt()
+    return Terms(bounded(loss), bpp.detach(), errors.mse.detach(), errors.score.detach())
+
+
+def bounded(loss: Tensor) -> Tensor:
+    """Losses (N,) beyond LARGEST_LOSS scaled down to it, gradient and all.
+
+    A crop that the model does worst, noise or one-pixel stripes, would otherwise be all that a step is about.
+    """
+    return loss * (LARGEST_LOSS / loss.detach()).clamp(max=1)

@@ -57,6 +57,7 @@ class Job:
     data: str = ""  # description of the training data for the card
     licence: str = ""
     init: str = ""  # name or weights file of the model to start from; the KLT of the pictures without it
+    pattern_share: float = 0.0  # of the crops, see aecodec.training.patterns
     fit_crop: bool = False  # make crops smaller where the pictures are
     shape: Shape = field(default_factory=Shape)
 
@@ -96,8 +97,9 @@ def train_folder(
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
 
     turned = not whole_pictures(everything, options.crop)
-    crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
-    calibration = torch.from_numpy(crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
+    calibration_crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
+    crops = Crops(pictures, options.crop, options.seed, config.colours, turned, job.pattern_share)
+    calibration = torch.from_numpy(calibration_crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
     model, origin = None, ""
     if start and not resume:
         origin = f"{start.card.name} {start.card.id}"
