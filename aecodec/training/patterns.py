@@ -33,8 +33,8 @@ def _one(random: np.random.Generator, size: int, colours: int) -> Pixels:
 def _colour(random: np.random.Generator, colours: int) -> Values:
     """Half of them saturated: every channel dark or full."""
     if random.random() < 0.5:
-        return 255.0 * random.integers(0, 2, colours)
-    return random.uniform(0, 255, colours)
+        return np.asarray(255 * random.integers(0, 2, colours), np.float64)
+    return np.asarray(random.uniform(0, 255, colours), np.float64)
 
 
 def _between(mask: npt.NDArray[np.bool_], random: np.random.Generator, colours: int) -> Values:
@@ -66,7 +66,7 @@ def squares(random: np.random.Generator, size: int, colours: int) -> Values:
     """Each of a colour of its own, as on a chart."""
     side = int(random.integers(8, max(9, size // 2)))
     count = -(-size // side)
-    chart = np.array([_colour(random, colours) for _ in range(count * count)]).reshape(count, count, colours)
+    chart: Values = np.array([_colour(random, colours) for _ in range(count * count)]).reshape(count, count, colours)
     return chart.repeat(side, 0).repeat(side, 1)[:size, :size]
 
 

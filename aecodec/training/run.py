@@ -19,6 +19,7 @@ from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pi
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import (
     FEWEST,
+    LARGE_CROP,
     SMALLEST,
     Crops,
     PictureArray,
@@ -175,6 +176,8 @@ def _fitting(
         options = replace(options, crop=crop, batch=fitting_batch(options.batch, crop))
     if options.crop % step:
         raise DataError(f"crops of {options.crop} pixels: this model needs multiples of {step}")
+    if options.objective.distortion == "eye" and options.crop < LARGE_CROP:
+        raise DataError(f"crops of {options.crop} pixels are too small for what the eye sees; train for squared error")
     usable = large_enough(pictures, options.crop, report)
     if job.fit_crop:
         report(f"crops of {options.crop} x {options.crop} pixels")

@@ -16,9 +16,10 @@ from aecodec.codec import Codec
 from aecodec.evaluation.metrics import psnr
 from aecodec.networks.model import Model, to_network
 from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.distortion import cross_entropy, distortion
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
-from aecodec.training.objective import PLAIN, Objective, add_noise, cross_entropy, jacobian_norm, rate_distortion
+from aecodec.training.objective import PLAIN, Objective, add_noise, bounded, jacobian_norm, rate_distortion
 from aecodec.training.validation import codec_of
 from tests.golden.make import TINY
 
@@ -28,7 +29,8 @@ STEPS = 120
 DENOISING = Objective(noise=(20, 20))
 SPARSE = Objective(sparsity=3.0)
 CONTRACTIVE = Objective(contraction=2000.0)
-CROSS_ENTROPY = Objective(cross_entropy=True)
+CROSS_ENTROPY = Objective(distortion="bce")
+EYE = Objective(distortion="eye")
 
 
 def crops() -> Crops:
@@ -41,7 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[Objective, Model]:
     """One small model of each kind, all from the same start and with the same batches."""
     result = {}
     options = TrainOptions(minutes=None, steps=STEPS, batch=4, crop=64, workers=1, warm_up=10, average_decay=0.9)
-    for i, objective in enumerate((PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY)):
+    for i, objective in enumerate((PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY, EYE)):
         path = tmp_path_factory.mktemp("run") / f"{i}.safetensors"
         trainer = Trainer(replace(options, objective=objective), crops(), TINY, path)
         with ThreadPoolExecutor(1) as executor:
@@ -63,7 +65,7 @@ def cat() -> Pixels:
     return np.ascontiguousarray(skimage.data.chelsea()[:256, :384])
 
 
-@pytest.mark.parametrize("objective", [PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY])
+@pytest.mark.parametrize("objective", [PLAIN, DENOISING, SPARSE, CONTRACTIVE, CROSS_ENTROPY, EYE])
 def test_each_objective_makes_a_codec(codecs: dict[Objective, Codec], cat: Pixels, objective: Objective) -> None:
     data = codecs[objective].encode(cat, 60)
     assert psnr(cat, codecs[objective].decode(data)) > 22
@@ -121,6 +123,28 @@ def test_cross_entropy_is_squared_error_at_middle_grey() -> None:
     black = torch.full((1, 3, 8, 8), -2.0)
     assert float(cross_entropy(black, black)) == pytest.approx(0, abs=50)
     assert float(cross_entropy(black + 0.08, black)) > float(cross_entropy(x_hat, x))
+
+
+def test_for_the_eye_the_score_is_measured_and_a_better_picture_is_nearer() -> None:
+    x = to_network(torch.from_numpy(crops().batch(0, 2)[0]))
+    q = torch.tensor([0.2, 0.9])
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    near, far = (distortion("eye", x + strength * noise, x, q) for strength in (0.05, 0.3))
+    assert (near.total < far.total).all()
+    assert (near.score > far.score).all()
+    assert torch.equal(far.mse, distortion("mse", x + 0.3 * noise, x, q).total)
+
+
+def test_grey_pictures_can_be_trained_for_the_eye() -> None:
+    x = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.isfinite(distortion("eye", x * 0.9, x, torch.tensor([0.2, 0.9])).total).all()
+
+
+def test_a_crop_beyond_all_others_counts_as_the_worst_of_them() -> None:
+    loss = torch.tensor([3.0, 1e7], requires_grad=True)
+    (gradient,) = torch.autograd.grad(bounded(loss).sum(), loss)
+    assert bounded(loss).tolist() == pytest.approx([3.0, 50.0])
+    assert gradient.tolist() == pytest.approx([1.0, 5e-6])
 
 
 def test_the_plain_objective_draws_no_other_numbers(models: dict[Objective, Model]) -> None:
