@@ -9,10 +9,12 @@
     │   └── UnsupportedVersion   made by a later version of the format
     ├── DecodeError              intact file, but the decoded symbols are not the encoded ones
     ├── ModelError               a weights file is missing, unreadable or not what a file asks for
+    │   └── MissingModel         the model that a file names is not at hand
     ├── LimitError               larger than the limits in force
     ├── ImageError               a picture that cannot be read or is of a kind that would lose something
     ├── DataError                training data that cannot be trained on
     └── OutputError              a result cannot be written, or would overwrite something
+        └── TargetExists         there is something already where the result was to go
 """
 
 
@@ -44,6 +46,14 @@ class ModelError(AecError):
     """A weights file is missing, unreadable, or not the one that a file asks for."""
 
 
+class MissingModel(ModelError):
+    """The model that a file names is not at hand."""
+
+    def __init__(self, message: str, model_id: str = "") -> None:
+        super().__init__(message)
+        self.model_id = model_id  # hexadecimal
+
+
 class LimitError(AecError):
     """A picture is larger than the limit in force."""
 
@@ -58,3 +68,7 @@ class DataError(AecError):
 
 class OutputError(AecError):
     """A result cannot be written, or would overwrite an existing file."""
+
+
+class TargetExists(OutputError):
+    """There is something already where the result was to go."""

@@ -93,7 +93,9 @@ class Payment:
 
 
 def payment(files: Sequence[Path], model: Path, quality: float, max_pixels: int) -> Payment | None:
-    """Measure on some of ``files``, pictures or arrays; None where none of those could be coded, as will show later.
+    """Measure on some of ``files``, pictures or arrays that can be read twice.
+
+    None where none of those could be coded, as will show later.
 
     Raises ModelError.
     """
@@ -119,7 +121,7 @@ def _sample(path: Path, budget: int, number: int, max_pixels: int) -> Pixels:
     The parts are taken from other places of each picture, so that neither centres nor corners count for too much.
     """
     if arrays.is_array(path):
-        pictures = arrays.read_array(path)
+        pictures = arrays.read_array(path, max_pixels=max_pixels)
         height, width = pictures.shape[1:3]
         return pictures[:: math.ceil(len(pictures) * height * width / budget)]
     pixels = images.read(path, max_pixels).pixels
@@ -175,7 +177,7 @@ def _extent(files: Sequence[Path]) -> Extent:
     pictures, pixels = 0, 0
     for path in files:
         with suppress(AecError):
-            shape = arrays.read_array(path).shape[:3] if arrays.is_array(path) else (1, *images.size_of(path))
+            shape = arrays.shape_of(path)[:3] if arrays.is_array(path) else (1, *images.size_of(path))
             pictures += shape[0]
             pixels += math.prod(shape)
     return Extent(pictures, pixels)

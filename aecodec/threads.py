@@ -20,6 +20,11 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+def set_threads(count: int) -> None:
+    """Use so many threads from now on."""
+    torch.set_num_threads(count)
+
+
 def spread(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
     """``work`` of each part, in their order, on as many threads as PyTorch has been given, the caller's among them."""
     count = torch.get_num_threads()

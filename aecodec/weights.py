@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from aecodec.errors import ModelError
+from aecodec.errors import MissingModel, ModelError
 from aecodec.networks.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fields, config_of
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -35,6 +36,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 VERSION = 1
 ID_BYTES = 8
 ENVIRONMENT = "AECODEC_MODELS"
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -175,33 +177,50 @@ def packaged_ids() -> set[bytes]:
 
 
 def installed() -> Iterator[Path]:
-    """All weights files in :func:`folders`."""
+    """All weights files in :func:`folders`; what is wrong with one of them shows when it is read."""
     for folder in folders():
-        yield from sorted(folder.glob("*.safetensors"))
+        yield from weights_files(folder)
+
+
+def weights_files(folder: Path) -> list[Path]:
+    """The weights files in a folder; none where it cannot be looked into."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file())
+    except OSError:
+        return []
 
 
 def find(name: str | os.PathLike[str]) -> Path:
-    """The weights file with this path, or else the installed one with this name. Raises ModelError."""
+    """The weights file of a model: an installed one by its name, or any by its path. Raises ModelError.
+
+    Text without a separator and without the suffix of a file is a name, whatever files of that name there are.
+    """
     path = Path(name)
-    if path.suffix == ".safetensors" or path.is_file():
-        if not path.is_file():
-            raise ModelError(f"{path}: no such weights file")
-        return path
-    for candidate in installed():
-        if candidate.stem == str(name) or candidate.stem.rpartition("-")[0] == str(name):
-            return candidate
-    names = sorted({p.stem for p in installed()})
-    raise ModelError(f"no model named {str(name)!r}; installed: {', '.join(names) or 'none'}")
+    if isinstance(name, str) and path.name == name:
+        for candidate in installed():
+            if name in (candidate.stem, candidate.stem.rpartition("-")[0]):
+                return candidate
+    if isinstance(name, str) and path.name == name and not path.suffix:
+        names = sorted({p.stem for p in installed()})
+        file = f"; for the file of that name write .{os.sep}{name}" if path.is_file() else ""
+        raise ModelError(f"no model named {name!r}; installed: {', '.join(names) or 'none'}{file}")
+    if not path.is_file():
+        raise ModelError(f"{path}: no such weights file")
+    return path
 
 
 def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
-    """The weights file with this id, among ``given`` and the installed ones; else ModelError says where it looked."""
-    looked = [*given, *installed()]
-    for path in looked:
-        if _identify_file(path) == identity:
-            return path
-    places = ", ".join(str(p) for p in [*given, *folders()])
-    raise ModelError(
-        f"the file needs the model {identity.hex()}, which is not here; looked in {places} "
-        f"(give it with --model, or put it into a folder named in {ENVIRONMENT})"
+    """The weights file with this id, among ``given`` and the installed ones. Raises MissingModel, with where it looked.
+
+    Files that cannot be read are passed over.
+    """
+    given = [*given]
+    for path in [*given, *installed()]:
+        with suppress(ModelError):
+            if _identify_file(path) == identity:
+                return path
+    places = ", ".join(map(str, dict.fromkeys([*given, *folders()])))
+    raise MissingModel(
+        f"the file needs the model {identity.hex()}, which is not here; looked in {places or 'no folder'}",
+        identity.hex(),
     )

@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import pytest
 from click.testing import Result
 
-from aecodec import payoff as embedding
+from aecodec import payoff
 from tests import commands
 from tests.commands import GREY, save
 from tests.conftest import TINY
@@ -39,7 +39,7 @@ def folder(here: Path) -> Path:
 @pytest.fixture
 def it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights are embedded without a measurement."""
-    monkeypatch.setattr(embedding, "payment", lambda *_: None)
+    monkeypatch.setattr(payoff, "payment", lambda *_: None)
 
 
 def entries(path: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import click
 
 from aecodec import weights
-from aecodec.cli.failures import clean
-from aecodec.errors import AecError, ModelError
+from aecodec.cli.failures import Failures, clean
+from aecodec.cli.text import say, table
+from aecodec.errors import ModelError
 
 BD_RATE = "validation_bd_rate_jpeg_percent"  # the result in a card that the list shows
 
@@ -39,33 +41,30 @@ def models(folders: Sequence[Path], as_json: bool) -> None:
 
     BD-rate is that of the model's card: against JPEG, on pictures that were held out of its training.
     """
-    failed, found = False, []
-    try:
-        paths = [path for folder in folders for path in _weights_files(folder)] if folders else [*weights.installed()]
-    except OSError as error:
-        raise ModelError(f"{error.filename}: {error.strerror}") from error
+    failures, found = Failures(), []
+    paths = [path for folder in folders for path in _weights_files(folder)] if folders else [*weights.installed()]
     for path in paths:
-        try:
+        with failures.caught():
             found.append(_listed(path))
-        except AecError as error:
-            failed = True
-            click.echo(f"aecodec: {error}", err=True)
     if as_json:
         click.echo(json.dumps([asdict(model) for model in found], indent=2))
     elif found:
         click.echo(_table(found))
     elif not paths:
         places = ", ".join(map(str, folders or weights.folders())) or "no folder"
-        click.echo(f"no weights files (.safetensors) in {places}", err=True)
-    if failed:
-        raise SystemExit(1)
+        say(f"no weights files (.safetensors) in {places}")
+    failures.end()
 
 
 def _weights_files(folder: Path) -> list[Path]:
-    """Those in a folder; a file stands for itself."""
-    if folder.is_file():
+    """Those in a folder; a file stands for itself. Raises ModelError."""
+    if os.path.isfile(folder):
         return [folder]
-    return sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise ModelError(f"{folder}: {error.strerror}") from error
+    return weights.weights_files(folder)
 
 
 def _listed(path: Path) -> Listed:
@@ -81,7 +80,7 @@ def _listed(path: Path) -> Listed:
         card.training.pictures,
         size,
         bd_rate,
-        click.format_filename(path),
+        str(path),
     )
 
 
@@ -90,5 +89,4 @@ def _table(found: Iterable[Listed]) -> str:
     for m in found:
         bd_rate = "" if m.bd_rate_jpeg_percent is None else f"{m.bd_rate_jpeg_percent:+.1f} %"
         rows.append((m.name, m.id, m.kind, f"{m.bytes / 1e6:.1f} MB", bd_rate, m.data, m.file))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return table(rows)

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from aecodec.cli.failures import clean
+from aecodec.cli.options import FiniteRange
 from aecodec.errors import OutputError
 from aecodec.files import refuse_existing
 
@@ -16,7 +17,7 @@ from aecodec.files import refuse_existing
 @click.command()
 @click.argument("pictures", type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Weights file.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.  [default: 60]")
+@click.option("--minutes", type=FiniteRange(0, min_open=True), help="How long to train.  [default: 60]")
 @click.option("--steps", type=click.IntRange(1), help="Train for so many steps instead.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the run folder.")
 @click.option(
@@ -50,7 +51,7 @@ from aecodec.files import refuse_existing
     help="What is added to rate and distortion, see docs/models.md.",
 )
 @click.option("--noise", metavar="LOW..HIGH", help="Of the denoising objective, in grey levels.  [default: 5..25]")
-@click.option("--strength", type=click.FloatRange(0), help="Of the sparse (default 0.3) or contractive one (200).")
+@click.option("--strength", type=FiniteRange(0), help="Of the sparse (default 0.3) or contractive one (200).")
 @click.option(
     "--distortion",
     type=click.Choice(["eye", "mse", "bce"]),
@@ -66,12 +67,12 @@ from aecodec.files import refuse_existing
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     help="Learning rates, as a share of the usual.  [default: 1; with --init 0.1]",
 )
 @click.option(
     "--patterns",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="Share of crops that are drawn: stripes, charts, writing, noise.",

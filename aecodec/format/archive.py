@@ -9,7 +9,9 @@ from anyone: all of its table of contents is checked before any entry is read, a
 from __future__ import annotations
 
 import re
+import stat
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,20 +21,24 @@ from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from aecodec.errors import AecError, ChecksumError, FormatError, ImageError, LimitError, ModelError, TruncatedError
-from aecodec.format.container import HEADER_BYTES
+from aecodec.files import Attributes, write_atomically
+from aecodec.format.container import HEADER_BYTES, MODEL_ID_BYTES, parse_header
 from aecodec.networks.config import MAX_WEIGHTS_BYTES
 
 SUFFIX = ".zip"
 PICTURE_SUFFIX = ".aec"
 START = b"PK\x03\x04"
-MODE = 0o644  # of files that other programs unpack
+MODE = 0o644  # of files that other programs unpack, at most
+MAX_NAME_BYTES = 1024  # of an entry; longer ones could not be restored everywhere
 PLAUSIBLE_RATIO = 100  # of deflating what is compressed already: an alpha channel of one value may reach that,
 ALWAYS_PLAUSIBLE = 2**26  # and more, but is small then
 
 _MODELS = "models/"
-_WEIGHTS = re.compile(r"models/(?P<name>.*)-(?P<id>[0-9a-f]{16})\.safetensors")
+_WEIGHTS = re.compile(r"models/(?P<name>.*)-(?P<id>[0-9a-f]{" + str(2 * MODEL_ID_BYTES) + r"})\.safetensors")
 _OF_OTHER_PROGRAMS = "__MACOSX/"  # shadows of files, with their suffixes
 _ENCRYPTED = 0x1
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that there is
+_LAST_YEAR = 2107
 _DAMAGE = (BadZipFile, EOFError, zlib.error, struct.error, ValueError, NotImplementedError, RuntimeError)
 
 
@@ -47,7 +53,7 @@ class EmbeddedWeights:
 
 
 class ArchiveWriter:
-    """Writes an archive. Entries have no dates, so that the same pictures give the same bytes."""
+    """Writes an archive. The same pictures give the same bytes: nothing in it is of the time when it is made."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._zip = ZipFile(file, "w", ZIP_STORED)
@@ -58,11 +64,12 @@ class ArchiveWriter:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def add(self, entry: str, data: bytes) -> None:
+    def add(self, entry: str, data: bytes, attributes: Attributes | None = None) -> None:
         """Store an entry. Raises FormatError where no reader would take the name, and OSError."""
         check_name(entry)
-        info = ZipInfo(entry)
-        info.external_attr = MODE << 16
+        attributes = attributes or Attributes()
+        info = ZipInfo(entry, _date(attributes.modified))
+        info.external_attr = (stat.S_IFREG | attributes.mode & MODE) << 16
         self._zip.writestr(info, data)
 
 
@@ -101,15 +108,34 @@ class Archive:
         """So much of an entry as its header can take."""
         return self.read(entry, HEADER_BYTES)
 
+    def attributes(self, entry: Path) -> Attributes:
+        """The time of an entry, and its permissions where it has some."""
+        info = self._info(entry)
+        mode = info.external_attr >> 16 & 0o666
+        return Attributes(mode | stat.S_IRUSR | stat.S_IWUSR if mode else 0o666, _seconds(info.date_time))
+
+    def unpack_weights(self, folder: Path) -> dict[str, Path]:
+        """Write the weights that pictures need into a folder; where they are there, by their ids.
+
+        Raises ModelError for what is not what its name says, and LimitError where it is more than one weights file
+        may be, all together.
+        """
+        used = {self._model_of(entry) for entry in self.pictures} if self.weights else set()
+        needed = {weights.id: weights for weights in self.weights if weights.id in used}
+        size = sum(weights.bytes for weights in needed.values())
+        if size > MAX_WEIGHTS_BYTES:
+            raise LimitError(f"{self.path}: weights of {size} bytes; {MAX_WEIGHTS_BYTES} bytes in all are the limit")
+        return {identity: self._unpack(weights, folder) for identity, weights in needed.items()}
+
+    def _model_of(self, entry: Path) -> str:
+        """The id of the model of an entry; empty where there is none, or no telling."""
+        try:
+            return parse_header(self.head(entry)).model_id.hex()
+        except AecError:
+            return ""
+
     def _info(self, entry: Path) -> ZipInfo:
         return self._infos[entry.relative_to(self.path).as_posix()]
-
-    def unpack_weights(self, folder: Path) -> list[Path]:
-        """Write the weights into a folder, and what they are called there.
-
-        Raises ModelError for what is not what its name says.
-        """
-        return [self._unpack(weights, folder) for weights in self.weights]
 
     def _unpack(self, one: EmbeddedWeights, folder: Path) -> Path:
         from aecodec.weights import identify, load_weights  # NumPy
@@ -120,10 +146,7 @@ class Archive:
         if identity != one.id:
             raise ModelError(f"{name}: changed since it was made: the id of these weights is {identity}")
         path = folder / f"{one.id}.safetensors"
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            raise ModelError(f"{name}: cannot be unpacked to {folder} ({error.strerror or error})") from error
+        write_atomically(path, data)
         try:
             load_weights(path)  # now, so that what is wrong is said of the archive and not of a temporary file
         except ModelError as error:
@@ -147,6 +170,17 @@ def is_archive(path: Path) -> bool:
         with path.open("rb") as file:
             return path.suffix.lower() == SUFFIX or file.read(len(START)) == START
     except OSError:  # whoever reads it will say so
+        return False
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file is a sound ZIP archive of other things."""
+    if path.suffix.lower() != SUFFIX:
+        return False
+    try:
+        with ZipFile(path) as file:
+            return not any(entry.lower().endswith(PICTURE_SUFFIX) for entry in file.namelist())
+    except (OSError, *_DAMAGE):
         return False
 
 
@@ -178,9 +212,11 @@ def check_name(entry: str) -> None:
     if not entry or "\0" in entry or entry.startswith("/") or windows.anchor or ".." in windows.parts:
         raise FormatError(f"the entry {entry!r} has no safe place below a folder")
     try:
-        entry.encode()
+        size = len(entry.encode())
     except UnicodeEncodeError as error:
         raise FormatError(f"the entry {entry!r} has a name that is not text") from error
+    if size > MAX_NAME_BYTES:
+        raise FormatError(f"the entry {entry[:60]!r}... has a name of {size} bytes; {MAX_NAME_BYTES} are the limit")
 
 
 def _checked(infos: Sequence[ZipInfo], size: int) -> dict[str, ZipInfo]:
@@ -208,6 +244,22 @@ def _check_sizes(entry: str, info: ZipInfo) -> None:
         raise FormatError(f"{entry}: stored, but of two sizes")
     if info.file_size > max(ALWAYS_PLAUSIBLE, PLAUSIBLE_RATIO * info.compress_size):
         raise LimitError(f"{entry}: {info.compress_size} bytes that claim to become {info.file_size}")
+
+
+def _date(modified: float | None) -> tuple[int, int, int, int, int, int]:
+    """A time as ZIP files have it: local, from 1980 to 2107."""
+    if modified is None:
+        return _NO_DATE
+    date = time.localtime(modified)[:6]
+    return date if _NO_DATE[0] <= date[0] <= _LAST_YEAR else _NO_DATE
+
+
+def _seconds(date: tuple[int, int, int, int, int, int]) -> float | None:
+    """The inverse of :func:`_date`; None also for what is no date."""
+    try:
+        return None if date == _NO_DATE else time.mktime((*date, 0, 0, -1))
+    except (OverflowError, ValueError):
+        return None
 
 
 def _is_weights(entry: str) -> bool:

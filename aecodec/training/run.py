@@ -220,8 +220,14 @@ def _summary(validation: Validation) -> str:
 
 
 def _revision() -> str:
-    """The git revision of the program, where it runs from a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    """The git revision of the program, where it runs from its own checkout.
+
+    Not where it is installed within somebody else's, whose configuration could make git run what it likes.
+    """
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return ""
+    command = ["git", "-c", "core.fsmonitor=false", "-C", str(checkout), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -28,14 +28,15 @@ def test_a_picture_there_and_back(here: Path, pixels: Pixels) -> None:
     said = compress("photo.png")
     assert said.stdout == ""
     assert said.stderr.startswith("photo.aec: 5400 pixels, ")
-    (here / "photo.png").rename(here / "original.png")
+    before = (here / "photo.png").read_bytes()
     cli("decompress", "photo.aec")
-    restored = load(here / "photo.png")
+    assert (here / "photo.png").read_bytes() == before
+    restored = load(here / "photo.restored.png")
     assert restored.shape == pixels.shape
     assert np.abs(restored.astype(int) - pixels).mean() < 12
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         assert np.array_equal(restored[:, :, -1], pixels[:, :, -1])
-    assert listing(here) == {"photo.aec", "photo.png", "original.png"}
+    assert listing(here) == {"photo.aec", "photo.png", "photo.restored.png"}
 
 
 def test_the_command_does_what_the_library_does(here: Path, tiny: Codec) -> None:
@@ -43,13 +44,13 @@ def test_the_command_does_what_the_library_does(here: Path, tiny: Codec) -> None
     compress("photo.png", "-q", "33.5", "-o", "out.aec")
     assert (here / "out.aec").read_bytes() == tiny.encode(COLOUR, 33.5)
     cli("decompress", "out.aec")
-    assert np.array_equal(load(here / "out.png"), tiny.decode((here / "out.aec").read_bytes()))
+    assert np.array_equal(load(here / "out.restored.png"), tiny.decode((here / "out.aec").read_bytes()))
 
 
 def test_quality_and_target_size(here: Path) -> None:
     save(here / "photo.png")
     sizes = []
-    for options in (("-q", 5), ("-q", 95), ("--target-size", 420), ("--bpp", 0.6)):
+    for options in (("-q", 5), ("-q", 95), ("--target-size", "0.42k"), ("--bpp", 0.6)):
         compress("photo.png", "-f", *options)
         sizes.append((here / "photo.aec").stat().st_size)
     assert sizes[0] < sizes[1]
@@ -71,7 +72,7 @@ def test_metadata_are_kept_unless_stripped(here: Path) -> None:
     save(here / "photo.jpg", exif=tags, quality=90)
     compress("photo.jpg", "-o", "with.aec")
     compress("photo.jpg", "-o", "without.aec", "--strip")
-    cli("decompress", "with.aec", "without.aec", "--format", "jpg")
+    cli("decompress", "with.aec", "without.aec", "--format", "jpg", "-o", ".")
     with Image.open(here / "with.jpg") as kept, Image.open(here / "without.jpg") as stripped:
         assert kept.getexif() == {0x0112: 6}
         assert not stripped.getexif()
@@ -111,14 +112,39 @@ def test_existing_targets_are_kept_without_force(here: Path) -> None:
     save(here / "photo.png")
     (here / "photo.aec").write_bytes(b"dear")
     said = compress("photo.png", code=1).stderr
-    assert said == "aecodec: photo.aec: exists already; -f overwrites it\n"
+    assert said == "aecodec: photo.aec: exists already; choose another name with -o\n"
     assert (here / "photo.aec").read_bytes() == b"dear"
     compress("photo.png", "-f")
     before = (here / "photo.png").read_bytes()
-    cli("decompress", "photo.aec", code=1)
+    said = cli("decompress", "photo.aec", "-o", "photo.png", code=1).stderr
+    assert said == "aecodec: photo.png: exists already; choose another name with -o\n"
+    said = cli("decompress", "photo.aec", "-o", ".", code=1).stderr
+    assert said == "aecodec: photo.png: exists already; choose another name with -o\n"
     assert (here / "photo.png").read_bytes() == before
-    cli("decompress", "photo.aec", "-f")
+    cli("decompress", "photo.aec", "-f", "-o", "photo.png")
     assert listing(here) == {"photo.png", "photo.aec"}
+
+
+def test_an_existing_target_is_passed_over_where_that_is_asked_for(here: Path) -> None:
+    save(here / "photo.png")
+    (here / "photo.aec").write_bytes(b"dear")
+    assert compress("photo.png", "--skip-existing").stderr == "1 file there already\n"
+    assert (here / "photo.aec").read_bytes() == b"dear"
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.HEIC", "x.npy", "x.safetensors", "x.tar", "x.gz", "x.html", "x.mp4"])
+def test_no_aec_file_gets_the_name_of_another_thing(here: Path, name: str) -> None:
+    (here / name).write_bytes(b"dear")
+    source = save(here / "photo.png").read_bytes()
+    for force in ((), ("-f",)):
+        said = compress("photo.png", "-o", name, *force, code=1).stderr
+        assert said.startswith(f"aecodec: {name}: what is written is an .aec file")
+        assert compress("-", "-o", name, *force, code=1, stdin=source).stderr == said
+        if name != "x.png":  # a folder of that name
+            said = compress("photo.png", "photo.png", "-o", f"new{name}", *force, code=1).stderr
+            assert said.startswith(f"aecodec: new{name}: the name of a file, but there are several")
+    assert (here / name).read_bytes() == b"dear"
+    assert listing(here) == {"photo.png", name}
 
 
 def test_a_target_that_appears_meanwhile_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +152,7 @@ def test_a_target_that_appears_meanwhile_is_kept(here: Path, monkeypatch: pytest
         (here / "new").write_bytes(b"dear")
 
     monkeypatch.setattr(os, "fsync", appear)
-    with pytest.raises(OutputError, match="new: exists already; -f"):
+    with pytest.raises(OutputError, match=r"new: exists already$"):
         write_atomically(here / "new", b"mine", overwrite=False)
     assert (here / "new").read_bytes() == b"dear"
     assert listing(here) == {"new"}
@@ -221,7 +247,7 @@ def test_targets_that_cannot_be(here: Path, target: str) -> None:
     (here / "a.aec").mkdir()
     said = compress("a.png", "-o", target, code=1).stderr
     assert said.startswith("aecodec: ") and said.count("\n") == 1
-    assert target[:9] in said or "a.aec: a folder" in said
+    assert target[:5] in said or "a.aec: exists already, a folder" in said
     assert listing(here) == {"a.png"}
 
 
@@ -233,11 +259,13 @@ def test_a_target_below_a_missing_folder(here: Path) -> None:
 def test_no_file_takes_the_place_of_its_source(here: Path, tiny: Codec) -> None:
     data = tiny.encode(COLOUR)
     (here / "photo.png").write_bytes(data)  # a file with the wrong suffix
-    assert "photo.png: would be overwritten" in cli("decompress", "-f", "photo.png", code=1).stderr
+    assert "photo.png: would be overwritten" in cli("decompress", "-f", "photo.png", "-o", ".", code=1).stderr
     assert (here / "photo.png").read_bytes() == data
     (here / "x.aec").write_bytes(data)
     assert "x.aec: already compressed" in compress("-f", "x.aec", code=1).stderr
     (here / "y.aec").write_bytes(data)
     (here / "y.png").symlink_to("x.aec")
-    assert "would overwrite a source" in cli("decompress", "-f", "x.aec", "y.aec", code=1).stderr
+    said = cli("decompress", "-f", "x.aec", "y.aec", "-o", ".", code=1).stderr
+    assert "y.png: made of y.aec, would overwrite a source" in said
+    assert (here / "x.png").exists()
     assert (here / "x.aec").read_bytes() == data

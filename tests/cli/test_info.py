@@ -31,6 +31,7 @@ def test_info_as_json(here: Path, tiny: Codec) -> None:
         "coding": "latents",
         "quality": 42.5,
         "model": tiny.id.hex(),
+        "model_name": "tiny",
         "bytes": size,
         "bpp": round(8 * size / 5400, 4),
         "checksum": "right",

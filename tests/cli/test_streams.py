@@ -97,7 +97,7 @@ def test_a_terminal_gets_progress_but_no_binary_data(tmp_path: Path) -> None:
     assert (code, shown.strip()) == (1, "aecodec: refusing to write binary data to a terminal; use -o FILE")
     code, shown = on_a_terminal("compress", "--model", "tiny", tmp_path / "in", "-r")
     assert code == 0
-    assert "100%" in shown and "2 files: " in shown
+    assert "1/2  " in shown and "2/2  " in shown and "2 files: " in shown
 
 
 def test_an_interrupted_process_is_130(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 import numpy as np
 import pytest
 
-from aecodec import payoff as embedding
-from aecodec import weights
+from aecodec import payoff, weights
 from aecodec.codec import Codec
 from aecodec.errors import OutputError
 from aecodec.files import new_file
@@ -35,8 +34,8 @@ PHOTO = next((Path(weights.__file__).parent.parent / "weights").glob("photo-*.sa
 def test_a_folder_there_and_back(folder: Path, tiny: Codec) -> None:
     said = compress()
     assert said.stdout == ""
-    assert said.stderr.startswith("cells.zip: 2 files: 10800 pixels, ")
-    assert f"-> {(folder / 'cells.zip').stat().st_size} bytes" in said.stderr
+    assert said.stderr.startswith("cells.zip: 2 files: 10,800 pixels, ")
+    assert f"-> {(folder / 'cells.zip').stat().st_size:,} bytes (" in said.stderr
     assert entries(folder / "cells.zip") == {"one.aec": tiny.encode(COLOUR), "deep/er/two.aec": tiny.encode(GREY)}
     with ZipFile(folder / "cells.zip") as file:
         assert all(info.compress_type == ZIP_STORED for info in file.infolist())
@@ -48,11 +47,14 @@ def test_a_folder_there_and_back(folder: Path, tiny: Codec) -> None:
     assert (folder / "cells.zip").read_bytes() == before
 
 
-def test_without_output_the_folder_is_named_like_the_archive(folder: Path) -> None:
-    compress("--quiet")
+def test_without_output_the_folder_is_named_like_the_archive_but_not_like_the_originals(folder: Path) -> None:
+    (folder / "in").rename(folder / "cells")
+    before = listing(folder / "cells")
+    cli("compress", "cells", "-r", "-o", "cells.zip", "--model", "mine.safetensors", "--quiet")
     said = cli("decompress", "cells.zip", "--format", "webp", "--model", "mine.safetensors").stderr
-    assert said.startswith("2 files: 10800 pixels")
-    assert listing(folder / "cells") == {"one.webp", "deep/er/two.webp"}
+    assert said.startswith("2 files: 10,800 pixels")
+    assert listing(folder / "cells.restored") == {"one.webp", "deep/er/two.webp"}
+    assert listing(folder / "cells") == before
 
 
 def test_single_files_and_arrays_go_into_archives_too(folder: Path) -> None:
@@ -60,8 +62,8 @@ def test_single_files_and_arrays_go_into_archives_too(folder: Path) -> None:
     cli("compress", "many.npy", "in/one.png", "-o", "x.ZIP", "--model", "mine.safetensors")
     assert list(entries(folder / "x.ZIP")) == ["many.aec", "one.aec"]
     cli("decompress", "x.ZIP", "--model", "mine.safetensors")
-    assert listing(folder / "x") == {"many.npy", "one.png"}
-    assert np.load(folder / "x" / "many.npy").shape == (2, 60, 90)
+    assert listing(folder / "x.restored") == {"many.npy", "one.png"}
+    assert np.load(folder / "x.restored" / "many.npy").shape == (2, 60, 90)
     cli("decompress", "x.ZIP", "-o", "y", "--format", "png", "--model", "mine.safetensors")
     assert listing(folder / "y") == {"many/0.png", "many/1.png", "one.png"}
     (record,) = json.loads(cli("info", "--json", "x.ZIP").stdout)
@@ -106,7 +108,7 @@ def test_info(folder: Path, tiny: Codec) -> None:
     said = cli("info", "cells.zip").stdout
     assert "pictures: 3\n" in said
     assert "lossless files: 1\n" in said
-    assert f"models: {tiny.id.hex()} (2 files, weights not embedded)\n" in said
+    assert f"models: tiny {tiny.id.hex()} (2 files, weights not embedded)\n" in said
     assert "opens everywhere: no\n" in said
     compress("--embed-model", "-f")
     said = cli("info", "cells.zip").stdout
@@ -175,7 +177,7 @@ def test_weights_that_pay_are_embedded(folder: Path, monkeypatch: pytest.MonkeyP
     shutil.copy(TINY, folder / "package" / "photo.safetensors")
     shutil.copy(PHOTO, folder / "mine.safetensors")
     monkeypatch.setattr(weights, "_own_folder", lambda: [folder / "package"])
-    monkeypatch.setattr(embedding, "_extent", lambda _: Extent(100_000, 540_000_000))
+    monkeypatch.setattr(payoff, "_extent", lambda _: Extent(100_000, 540_000_000))
     said = compress("--embed-model", "-q", 30).stderr.splitlines()
     assert said[0].startswith(f"the weights ({PHOTO.stat().st_size / 1e6:.2f} MB) go into the archive: ")
     assert f"models/photo-{photo.id.hex()}.safetensors" in entries(folder / "cells.zip")
@@ -202,8 +204,8 @@ def test_samples_are_of_few_pixels(folder: Path) -> None:
     large = np.tile(COLOUR, (30, 20, 1))
     save(folder / "large.png", large)
     np.save(folder / "many.npy", np.stack([GREY] * 40))
-    assert embedding._sample(folder / "large.png", 90_000, 3, large.size).shape == (1, 300, 300, 3)
-    assert embedding._sample(folder / "many.npy", 54_000, 3, large.size).shape == (10, 60, 90)
+    assert payoff._sample(folder / "large.png", 90_000, 3, large.size).shape == (1, 300, 300, 3)
+    assert payoff._sample(folder / "many.npy", 54_000, 3, large.size).shape == (10, 60, 90)
 
 
 def test_the_package_model_is_not_embedded(folder: Path) -> None:
@@ -243,7 +245,7 @@ def test_bad_pictures_are_passed_over(folder: Path) -> None:
     lines = compress("--embed-model", code=1).stderr.splitlines()
     assert lines[0].startswith("the weights ")
     assert lines[1].startswith("aecodec: in/bad.png: damaged or incomplete picture")
-    assert lines[2].startswith("cells.zip: 2 files: 10800 pixels, ")
+    assert lines[2].startswith("cells.zip: 2 files: 10,800 pixels, ")
     assert lines[3] == "aecodec: 1 of 3 files failed"
     assert set(entries(folder / "cells.zip")) == {"one.aec", "deep/er/two.aec"}
 
@@ -258,19 +260,20 @@ def test_no_archive_where_nothing_can_be_compressed(folder: Path) -> None:
 
 def test_existing_archives_are_kept_without_force(folder: Path) -> None:
     (folder / "cells.zip").write_bytes(b"dear")
-    assert compress(code=1).stderr == "aecodec: cells.zip: exists already; -f overwrites it\n"
+    assert compress(code=1).stderr == "aecodec: cells.zip: exists already; choose another name with -o\n"
     assert (folder / "cells.zip").read_bytes() == b"dear"
     said = cli("compress", "cells.zip", "in", "-r", "-f", "-o", "cells.zip", code=1).stderr
     assert said == "aecodec: cells.zip: would overwrite a source; choose another with -o\n"
     compress("-f")
     cli("decompress", "cells.zip", "-o", "out", "--model", "mine.safetensors")
-    assert "out/one.png: exists already" in cli("decompress", "cells.zip", "-o", "out", code=1).stderr
+    again = cli("decompress", "cells.zip", "-o", "out", "--model", "mine.safetensors", code=1).stderr
+    assert again == "aecodec: 2 of 2 files there already; --skip-existing is for that\n"
 
 
-def test_colliding_entries_are_refused(folder: Path) -> None:
+def test_entries_of_one_stem_keep_their_suffix(folder: Path) -> None:
     save(folder / "in" / "one.jpg")
-    assert compress(code=1).stderr == "aecodec: one.aec: would be made of both in/one.jpg and in/one.png\n"
-    assert not (folder / "cells.zip").exists()
+    compress()
+    assert set(entries(folder / "cells.zip")) == {"one.jpg.aec", "one.png.aec", "deep/er/two.aec"}
 
 
 def test_an_existing_folder_is_a_folder_whatever_its_name(folder: Path) -> None:

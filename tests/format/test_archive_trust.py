@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
@@ -12,13 +14,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from aecodec import weights
 from aecodec.cli.main import main
-from aecodec.codec import Codec
+from aecodec.codec import Codec, load_codec
 from aecodec.errors import FormatError
 from aecodec.format.archive import check_name
+from aecodec.format.container import MODEL_ID_BYTES, pack, parse
+from aecodec.weights import identify, load_weights, save_weights
 from tests.archives import ENVIRONMENT, cli, compress, entries, folder, it_pays, write
 from tests.commands import GREY, listing
+from tests.conftest import TINY
 
 __all__ = ["folder", "it_pays"]  # fixtures
 
@@ -78,7 +82,7 @@ def test_tables_of_contents_that_lie(
     (folder / "x.zip").write_bytes(patched((folder / "x.zip").read_bytes(), edit))
     for command in ("info", "test", "decompress"):
         assert cli(command, "x.zip", code=1).stderr.startswith(f"aecodec: x.zip: {said}")
-    assert not (folder / "x").exists()
+    assert not (folder / "x.restored").exists()
 
 
 def test_bombs(folder: Path, tiny: Codec) -> None:
@@ -113,7 +117,7 @@ def test_files_that_are_no_archives(folder: Path) -> None:
     ):
         for command in ("info", "test", "decompress"):
             assert cli(command, f"{name}.zip", code=1).stderr == f"aecodec: {name}.zip: {said}\n"
-        assert not (folder / name).exists()
+        assert not (folder / f"{name}.restored").exists()
     assert "missing.zip: cannot read" in cli("decompress", "missing.zip", code=1).stderr
 
 
@@ -137,17 +141,57 @@ def test_weights_that_were_tampered_with(folder: Path, tiny: Codec) -> None:
     name = f"models/tiny-{tiny.id.hex()}.safetensors"
     changed = bytearray(stored[name])
     changed[-1] ^= 1
-    nonsense = b"nonsense"
     for at, data, said in (
         (name, bytes(changed), f"{name}: changed since it was made: the id of these weights is "),
-        (f"models/x-{weights.identify(nonsense).hex()}.safetensors", nonsense, "not an aecodec weights file"),
         ("models/x.safetensors", stored[name], "models/x.safetensors: weights in an archive are named models/NAME-ID"),
     ):
         write(folder / "x.zip", stored | {at: data})
         for command in ("test", "decompress"):
             line = cli(command, "x.zip", code=1).stderr
             assert line.startswith("aecodec: x.zip") and said in line and line.count("\n") == 1
-        assert not (folder / "x").exists()
+        assert not (folder / "x.restored").exists()
+
+
+def test_an_archive_of_what_is_no_model(folder: Path, tiny: Codec) -> None:
+    data = b"nonsense"
+    picture = parse(tiny.encode(GREY))
+    coded = pack(replace(picture, header=replace(picture.header, model_id=identify(data))))
+    write(folder / "x.zip", {"a.aec": coded, f"models/x-{identify(data).hex()}.safetensors": data})
+    for command in ("test", "decompress"):
+        said = cli(command, "x.zip", code=1).stderr
+        assert said.startswith("aecodec: x.zip/models/x-") and said.endswith(": not an aecodec weights file\n")
+
+
+@pytest.mark.usefixtures("it_pays")
+def test_weights_that_no_picture_needs_are_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compress("--embed-model")
+    unneeded = {f"models/x-{'0' * 2 * MODEL_ID_BYTES}.safetensors": b"not even weights"}
+    write(folder / "x.zip", entries(folder / "cells.zip") | unneeded)
+    assert cli("test", "x.zip").stdout == "x.zip: ok\n"
+    monkeypatch.setattr("aecodec.format.archive.MAX_WEIGHTS_BYTES", 1000)
+    assert cli("test", "x.zip", code=1).stderr.startswith("aecodec: x.zip: models/tiny-")
+
+
+@pytest.mark.usefixtures("it_pays")
+def test_unpacked_weights_are_bounded_in_sum(folder: Path, tiny: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = load_weights(TINY)
+    other = folder / "other.safetensors"
+    save_weights(other, replace(weights.card, name="other"), weights.arrays)
+    stored = {"a.aec": tiny.encode(GREY), "b.aec": load_codec(other).encode(GREY)}
+    stored |= {f"models/m-{identify(path.read_bytes()).hex()}.safetensors": path.read_bytes() for path in (TINY, other)}
+    write(folder / "x.zip", stored, ZIP_DEFLATED)
+    assert cli("test", "x.zip").stdout == "x.zip: ok\n"
+    monkeypatch.setattr("aecodec.format.archive.MAX_WEIGHTS_BYTES", TINY.stat().st_size + 1000)
+    said = cli("test", "x.zip", code=1).stderr
+    assert said.startswith("aecodec: x.zip: weights of ") and said.count("\n") == 1
+    assert not [*Path(tempfile.gettempdir()).glob("aecodec-*")]
+
+
+def test_names_too_long_for_any_folder(folder: Path, tiny: Codec) -> None:
+    write(folder / "x.zip", {"d/" * 30_000 + "x.aec": tiny.encode(GREY)})
+    said = cli("decompress", "x.zip", code=1).stderr
+    assert "has a name of 60005 bytes; 1024 are the limit" in said and len(said) < 300
+    assert not (folder / "x.restored").exists()
 
 
 @pytest.mark.usefixtures("it_pays")

@@ -1,0 +1,296 @@
+"""What to make of which files: decided, with all that can be known to go wrong, before anything is done."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from aecodec.cli.failures import Failures
+from aecodec.cli.sources import STREAM
+from aecodec.cli.text import plural
+from aecodec.errors import AecError, ImageError, OutputError
+from aecodec.format.archive import is_foreign
+
+HEIF = frozenset({".heic", ".heif", ".hif"})
+OURS = frozenset({".aec", ".zip", ".safetensors"})
+SHADOW = "._"  # begins the names of files that macOS keeps beside others on foreign disks
+# Suffixes of what neither this program nor a folder is, beyond those that Python's table of media types knows.
+_OTHERS = frozenset({".7z", ".cbz", ".idx", ".npy", ".npz", ".rar", ".safetensors", ".tgz", ".zst"})
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to make of another."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How targets are called: like their sources, with another suffix."""
+
+    suffix: str
+    beside: str = ""  # goes before the suffix where a target stands beside its source
+
+    def target(self, place: Path, beside: bool) -> Path:
+        """The target of a file, whose suffix is replaced, and one before it that says the same is not repeated."""
+        stem = place.stem.removesuffix(self.suffix) or place.stem
+        return place.with_name(f"{stem}{self.beside * beside}{self.suffix}")
+
+    def distinct(self, place: Path, beside: bool) -> Path:
+        """The target where another file has the same but for its suffix: the suffix is kept."""
+        return place.with_name(f"{place.name}{self.beside * beside}{self.suffix}")
+
+
+@dataclass
+class Passed:
+    """What was passed over in folders, and why."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        """In words; empty where there was nothing."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.most_common())
+        return f"passed over {plural(self.reasons.total(), 'file')}: {reasons}" if reasons else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, what not, and what cannot be done."""
+
+    tasks: list[Task]
+    passed: Passed = field(default_factory=Passed)
+    failures: list[AecError] = field(default_factory=list)
+
+
+def plan(
+    sources: Sequence[Path],
+    output: Path | None,
+    naming: Naming,
+    suffixes: Collection[str],
+    *,
+    recursive: bool = False,
+    into_folder: bool = False,
+    ignored: Collection[str] = (),
+) -> Plan:
+    """What to make of ``sources``: files, and with ``recursive`` folders, whose files of ``suffixes`` are taken.
+
+    Targets stand beside their sources or, with ``output``, in that folder, where the tree of a source folder is
+    mirrored. A single source file may have a file as its output, unless ``into_folder``. A source named twice is taken
+    once. Files of suffixes that are ``ignored`` are passed over without a word. Raises ImageError for folders where
+    ``recursive`` is not given, OutputError for an output that cannot be meant.
+    """
+    single = len(sources) == 1 and not os.path.isdir(sources[0]) and not into_folder
+    to_file = output is not None and single and not os.path.isdir(output)
+    if output is not None and not to_file:
+        refuse_as_folder(output, into_folder)
+    found = _Finder(suffixes, ignored)
+    for source in sources:
+        found.take(source, recursive)
+    if output is not None and to_file:
+        return Plan([Task(sources[0], output)], found.passed, found.failures)
+    tasks, failures = targets(found.places, output, naming)
+    return Plan(tasks, found.passed, [*found.failures, *failures])
+
+
+def plan_stream(sources: Sequence[Path], output: str | None) -> Task | None:
+    """The task where standard input or output takes the place of a file. Raises UsageError for more than one source."""
+    if STREAM not in sources and output != str(STREAM):
+        return None
+    if len(sources) > 1:
+        raise click.UsageError("'-' goes with one source only")
+    return Task(sources[0], Path(output) if output else STREAM)
+
+
+def names_folder(output: str | None) -> bool:
+    """Whether an output is written as a folder, with a separator at its end."""
+    return output is not None and output.endswith(("/", os.sep))
+
+
+def refuse_as_folder(output: Path, certain: bool = False) -> None:
+    """Raise OutputError for a name that cannot be meant as that of a folder, unless it is ``certain`` to be one."""
+    if os.path.isdir(output):
+        return
+    if os.path.exists(output):
+        raise OutputError(f"{output}: not a folder, but there are several files to write")
+    if not certain and (output.suffix.lower() == ".aec" or is_of_other_kind(output)):
+        raise OutputError(f"{output}: the name of a file, but there are several to write; for a folder write {output}/")
+
+
+def is_of_other_kind(path: Path) -> bool:
+    """Whether a name has the suffix of pictures, archives, documents or anything else that is known."""
+    from PIL import Image
+
+    known = mimetypes.MimeTypes()  # Python's own table, on every machine the same
+    suffix = path.suffix.lower()
+    media_type = known.types_map[True].get(suffix) or known.types_map[False].get(suffix)
+    return (
+        media_type not in (None, "application/octet-stream")
+        or suffix in _OTHERS | HEIF | known.encodings_map.keys()
+        or suffix in Image.registered_extensions().keys() - {".aec"}
+    )
+
+
+def files_below(paths: Sequence[Path], failures: Failures, suffixes: Collection[str] = OURS) -> list[Path]:
+    """Paths as they are, but for folders the files of ``suffixes`` below them, without archives of other things."""
+    found = []
+    for path in paths:
+        with failures.caught():
+            finder = _Finder(suffixes, ())
+            finder.take(path, recursive=True)
+            for error in finder.failures:
+                failures.add(error)
+            found += [file for file, _ in finder.places if file == path or not is_foreign(file)]
+    return found
+
+
+class _Finder:
+    """Collects source files, each once."""
+
+    def __init__(self, suffixes: Collection[str], ignored: Collection[str]) -> None:
+        self._suffixes = suffixes
+        self._ignored = ignored
+        self._found: dict[Path, tuple[Path, Path]] = {}  # by where it is: the path, and its place below an output
+        self.passed = Passed()
+        self.failures: list[AecError] = []
+
+    @property
+    def places(self) -> list[tuple[Path, Path]]:
+        """Each file, and its place below an output folder."""
+        return [*self._found.values()]
+
+    def take(self, source: Path, recursive: bool) -> None:
+        """A file, or a folder with all below it. Raises ImageError."""
+        if not os.path.isdir(source):
+            self._add(source, Path(source.name))
+            return
+        if not recursive:
+            raise ImageError(f"{source}: a folder; -r takes the files below it")
+        before = len(self._found)
+        links = []
+        for path in sorted(self._walk(source)):
+            if not self._is_wanted(path):
+                continue
+            if path.is_symlink():
+                links.append(path)
+            else:
+                self._add(path, path.relative_to(source))
+        there = {os.path.realpath(path) for path in self._found} if links else set()
+        for path in links:
+            if os.path.realpath(path) in there:
+                self.passed.reasons["link to what is taken already"] += 1
+            else:
+                self._add(path, path.relative_to(source))
+        if len(self._found) == before:
+            self.failures.append(ImageError(f"{source}: no files of a known kind below it"))
+
+    def _add(self, path: Path, below: Path) -> None:
+        self._found.setdefault(Path(os.path.realpath(path.parent), path.name), (path, below))
+
+    def _is_wanted(self, path: Path) -> bool:
+        suffix = path.suffix.lower()
+        if path.name.startswith(SHADOW):
+            self.passed.reasons[f"shadow of macOS ({SHADOW}*)"] += 1
+        elif not path.exists():
+            self.passed.reasons["broken link"] += 1
+        elif not path.is_file():
+            self.passed.reasons["pipe or device"] += 1
+        elif suffix in self._suffixes:
+            return True
+        elif suffix in HEIF:
+            self.passed.reasons[f"{suffix} (which the package pillow-heif reads)"] += 1
+        elif suffix not in self._ignored:
+            self.passed.reasons[suffix or "without a suffix"] += 1
+        return False
+
+    def _walk(self, root: Path) -> Iterator[Path]:
+        """All files below a folder, with links to folders followed, each folder once and by its own name if it can be.
+
+        Not by recursion: folders may be nested a thousand deep.
+        """
+        folders, linked, seen = [root], list[Path](), set[tuple[int, int]]()
+        while folders or linked:
+            folder = folders.pop() if folders else linked.pop(0)
+            try:
+                status = folder.stat()
+                entries = [*os.scandir(folder)]
+            except OSError as error:
+                self.failures.append(ImageError(f"{folder}: cannot look into it ({error.strerror or error})"))
+                continue
+            if (status.st_dev, status.st_ino) in seen:
+                self.passed.reasons["link to what is taken already"] += 1
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            for entry in entries:
+                path = folder / entry.name
+                if not _is_folder(entry):
+                    yield path
+                elif entry.is_symlink():
+                    linked.append(path)
+                else:
+                    folders.append(path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links, for example
+        return False
+
+
+def targets(
+    places: Sequence[tuple[Path, Path]], output: Path | None, naming: Naming
+) -> tuple[list[Task], list[AecError]]:
+    """Tasks for files and their places below ``output``; where it is None, targets stand beside their sources.
+
+    Files whose targets differ only in the suffix of their sources keep that suffix. What still has the target of
+    another, or another's source for a target, is left out, and said.
+    """
+
+    def task(path: Path, below: Path, name: Callable[[Path, bool], Path]) -> Task:
+        return Task(path, name(path, True) if output is None else output / name(below, False))
+
+    tasks = [task(*place, naming.target) for place in places]
+    counts = Counter(map(_identity, tasks))
+    distinct = [
+        each if counts[_identity(each)] == 1 else task(*place, naming.distinct)
+        for each, place in zip(tasks, places, strict=True)
+    ]
+    return _without_clashes(distinct)
+
+
+def _without_clashes(tasks: Sequence[Task]) -> tuple[list[Task], list[AecError]]:
+    """Tasks, without those of which several have one target, and those whose target is another's source.
+
+    A target that is its own source is left to the conversion, which knows better what is wrong with that file.
+    """
+    made_of: dict[str, list[Task]] = {}
+    for task in tasks:
+        made_of.setdefault(_identity(task), []).append(task)
+    originals = {os.path.realpath(task.source) for task in tasks}
+    possible: list[Task] = []
+    failures: list[AecError] = []
+    for task in tasks:
+        same = made_of[_identity(task)]
+        if len(same) > 1:
+            if task is same[0]:
+                both = " and ".join(str(each.source) for each in same[:2])
+                failures.append(OutputError(f"{task.target}: would be made of both {both}"))
+        elif _identity(task) in originals and task.target != task.source:
+            failures.append(
+                OutputError(f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o")
+            )
+        else:
+            possible.append(task)
+    return possible, failures
+
+
+def _identity(task: Task) -> str:
+    return os.path.realpath(task.target)

@@ -1,0 +1,89 @@
+"""What is being worked on, on one line of a terminal. The only module that controls one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from types import TracebackType
+
+import click
+
+from aecodec.cli.text import printable, say
+
+PERIOD = 0.5  # seconds
+_ERASE = "\r\x1b[K"
+
+
+class Progress:
+    """A line that says which of ``total`` files is being worked on, for how long, and how long the others may take.
+
+    It is redrawn while a file is worked on: one large picture may take a minute. ``shown`` is whether it is wanted;
+    where stderr is no terminal there is none.
+    """
+
+    def __init__(self, total: int, shown: bool = True) -> None:
+        self._total = total
+        self._shown = shown and sys.stderr.isatty()
+        self._begun = 0
+        self._name = ""
+        self._began = self._since = time.monotonic()
+        self._ended = threading.Event()
+        self._drawing = threading.Lock()
+        self._thread = threading.Thread(target=self._redraw, daemon=True)
+
+    def __enter__(self) -> Progress:
+        if self._shown:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._shown:
+            self._ended.set()
+            self._thread.join()
+            with self._drawing:
+                click.echo(_ERASE, nl=False, err=True)
+
+    def begin(self, name: object) -> None:
+        """The next file is being worked on."""
+        self._begun += 1
+        self._name, self._since = printable(name), time.monotonic()
+        if self._shown:
+            self._draw()
+
+    def say(self, text: object) -> None:
+        """Show a line above."""
+        if not self._shown:
+            say(text)
+            return
+        with self._drawing:
+            click.echo(_ERASE, nl=False, err=True)
+            say(text)
+
+    def _redraw(self) -> None:
+        while not self._ended.wait(PERIOD):
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._drawing:
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"{_ERASE}{str(self)[:width]}", nl=False, err=True)
+
+    def __str__(self) -> str:
+        """The line."""
+        now = time.monotonic()
+        text = f"{self._name}  {now - self._since:.0f} s" if now - self._since >= 1 else self._name
+        if self._total == 1:
+            return text
+        done = self._begun - 1
+        left = (now - self._began) / done * (self._total - done) if done else 0.0
+        about = f", about {_duration(left)} left" if left >= 2 else ""
+        return f"{self._begun}/{self._total}{about}  {text}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
