@@ -191,9 +191,9 @@ def test_arrays_become_stacks_and_arrays_again(tmp_path: Path, pictures: Pixels,
     cli("compress", "--model", "tiny", tmp_path / name, "-q", 80, "-o", tmp_path / "stack.aec")
     cli("decompress", tmp_path / "stack.aec")
     expected = decode_stack(encode_stack(grey, 80, TINY), models=(TINY,))
-    assert np.abs(np.load(tmp_path / "stack.npy").astype(int) - expected).max() <= 1
+    assert np.abs(np.load(tmp_path / "stack.restored.npy").astype(int) - expected).max() <= 1
     cli("decompress", tmp_path / "stack.aec", "-o", tmp_path / f"again-{name}")
-    assert np.array_equal(read_array(tmp_path / f"again-{name}"), np.load(tmp_path / "stack.npy"))
+    assert np.array_equal(read_array(tmp_path / f"again-{name}"), np.load(tmp_path / "stack.restored.npy"))
     assert "pictures: 20" in cli("info", tmp_path / "stack.aec").stdout
     assert "ok" in cli("test", tmp_path / "stack.aec").stdout
 
@@ -202,9 +202,9 @@ def test_a_stack_becomes_a_folder_or_one_picture(tmp_path: Path, pictures: Pixel
     (tmp_path / "stack.aec").write_bytes(encode_stack(pictures[:12], 80, TINY))
     whole = decode_stack((tmp_path / "stack.aec").read_bytes(), models=(TINY,)).astype(int)
     cli("decompress", tmp_path / "stack.aec", "--format", "png")
-    assert sorted(path.name for path in (tmp_path / "stack").iterdir()) == [f"{i:02d}.png" for i in range(12)]
+    assert sorted(path.name for path in (tmp_path / "stack.restored").iterdir()) == [f"{i:02d}.png" for i in range(12)]
     cli("decompress", tmp_path / "stack.aec", "--picture", 7)
-    for path in (tmp_path / "stack" / "07.png", tmp_path / "stack.png"):
+    for path in (tmp_path / "stack.restored" / "07.png", tmp_path / "stack.restored.png"):
         with Image.open(path) as image:
             assert np.abs(np.asarray(image) - whole[7]).max() <= 1
     assert "exists already" in cli("decompress", tmp_path / "stack.aec", "--format", "png", code=1).stderr

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from aecodec.cli.failures import Failures, clean, named
+from aecodec.cli.find import files_below
 from aecodec.cli.options import files_argument
-from aecodec.cli.plan import files_below
 from aecodec.cli.sources import Files
 from aecodec.cli.text import plural, printable
 from aecodec.errors import ModelError

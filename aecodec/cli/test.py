@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from aecodec.cli.failures import Failures, clean, named
+from aecodec.cli.find import files_below
 from aecodec.cli.options import files_argument, max_pixels_option, models_option, threads_option
-from aecodec.cli.plan import files_below
 from aecodec.cli.sources import Files, Sources, archive_files
 from aecodec.cli.text import printable
 from aecodec.format.archive import is_archive

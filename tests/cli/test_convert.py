@@ -27,7 +27,7 @@ def test_a_picture_there_and_back(here: Path, pixels: Pixels) -> None:
     save(here / "photo.png", pixels)
     said = compress("photo.png")
     assert said.stdout == ""
-    assert said.stderr.startswith("photo.aec: 5400 pixels, ")
+    assert said.stderr.startswith("photo.aec: 5,400 pixels, ")
     before = (here / "photo.png").read_bytes()
     cli("decompress", "photo.aec")
     assert (here / "photo.png").read_bytes() == before

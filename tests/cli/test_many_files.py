@@ -40,7 +40,7 @@ def test_what_is_there_already_is_counted(here: Path) -> None:
     for name in "abc":
         save(here / "in" / f"{name}.png", GREY)
     compress("in/a.png", "in/b.png", "-o", "out", "--quiet")
-    before = (here / "out" / "a.aec").stat()
+    before = (here / "out" / "a.aec").stat().st_ino
     lines = compress("in", "-r", "-o", "out", code=1).stderr.splitlines()
     assert lines[0].startswith("1 file: 5,400 pixels, ")
     assert lines[1:] == ["aecodec: 2 of 3 files there already; --skip-existing is for that"]
@@ -48,7 +48,7 @@ def test_what_is_there_already_is_counted(here: Path) -> None:
     assert lines == ["3 files there already"]
     cli("decompress", "out", "-r", "-o", "back", "--quiet")
     assert cli("decompress", "out", "-r", "-o", "back", "--skip-existing").stderr == "3 files there already\n"
-    assert (here / "out" / "a.aec").stat() == before
+    assert (here / "out" / "a.aec").stat().st_ino == before
 
 
 def test_the_summary_counts_bytes(here: Path) -> None:
@@ -160,9 +160,6 @@ def test_two_files_of_one_target_are_a_failure_of_these(here: Path) -> None:
     said = compress("a.png", "in", "-r", "-o", "out", code=1).stderr
     assert said.startswith("aecodec: out/a.png.aec: would be made of both a.png and in/a.png\n")
     assert listing(here / "out") == {"b.aec"}
-    todo = plan([Path("a.png"), Path("a.jpg")], None, Naming(".jpg"), ())
-    assert [task.source.name for task in todo.tasks] == ["a.jpg"]
-    assert "a.jpg: made of a.png, would overwrite a source" in str(todo.failures[0])
 
 
 def test_several_files_do_not_go_into_one(here: Path) -> None:

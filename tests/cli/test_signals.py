@@ -39,6 +39,8 @@ def many(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_like_ctrl_c(many: Path, number: signal.Signals) -> None:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("ignored by whoever started the tests, and so by what they start")
     ended = ended_amid(many, number)
     assert (ended.returncode, ended.stderr) == (128 + number, b"aecodec: interrupted\n")
     assert listing(many / "out") == set()
