@@ -18,9 +18,12 @@ import numpy as np
 from aecodec import weights
 from aecodec.codec import DEFAULT_MODEL, QUALITY_RANGE, Codec, Pixels, load_codec
 from aecodec.errors import AecError, ImageError
+from aecodec.evaluation.measure import measure
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.sheet import to_sheet
+from aecodec.evaluation.verdict import Extent
 from aecodec.pictures import arrays, images
 from aecodec.sampling import evenly
-from aecodec.stack import decode_stack, encode_stack
 
 SAMPLE = 12  # pictures
 SAMPLE_PIXELS = 3_000_000  # in all; about ten seconds of one core
@@ -33,16 +36,21 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
-class Extent:
-    """So many pictures with so many pixels in all."""
+class Sample:
+    """A part of a picture, or pictures of an array side by side: their height and width is ``piece`` then."""
 
-    pictures: int
-    pixels: int
+    pixels: Pixels  # (H, W[, 3])
+    piece: tuple[int, int] | None = None
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return int(self.pixels.shape[0] * self.pixels.shape[1])
 
 
 @dataclass(frozen=True)
-class Point:
-    """What a sample takes at a quality, and how good it is."""
+class SampleSize:
+    """What all samples take at a quality, and how good they are."""
 
     quality: float
     bytes: int
@@ -56,8 +64,8 @@ class Payment:
     weights_bytes: int
     whole: Extent
     sampled_pixels: int
-    own: Point
-    other: Point  # of the model in the package
+    own: SampleSize
+    other: SampleSize  # of the model in the package
 
     @property
     def saved(self) -> float:
@@ -111,66 +119,60 @@ def payment(files: Sequence[Path], model: Path, quality: float, max_pixels: int)
         return None
     own = _measure(samples, model, quality)
     other = _equally_good(samples, other_path, own)
-    area = sum(sample.shape[0] * sample.shape[1] * sample.shape[2] for sample in samples)
-    return Payment(model.stat().st_size, _extent(files), area, own, other)
+    return Payment(model.stat().st_size, _extent(files), sum(sample.area for sample in samples), own, other)
 
 
-def _sample(path: Path, budget: int, number: int, max_pixels: int) -> Pixels:
-    """Pictures (N, H, W[, 3]) of an array, or a part of a picture, of not much more than ``budget`` pixels.
+def _sample(path: Path, budget: int, number: int, max_pixels: int) -> Sample:
+    """Pictures of an array, or a part of a picture, of not much more than ``budget`` pixels.
 
     The parts are taken from other places of each picture, so that neither centres nor corners count for too much.
     """
     if arrays.is_array(path):
         pictures = arrays.read_array(path, max_pixels=max_pixels)
         height, width = pictures.shape[1:3]
-        return pictures[:: math.ceil(len(pictures) * height * width / budget)]
+        some = pictures[:: math.ceil(len(pictures) * height * width / budget)]
+        return Sample(to_sheet(some), (height, width))
     pixels = images.read(path, max_pixels).pixels
     height, width = pixels.shape[:2]
     if height * width <= budget:
-        return pixels[None]
+        return Sample(pixels)
     side = math.isqrt(budget)
     rows, columns = min(height, max(side, budget // width)), min(width, max(side, budget // height))
     top, left = ((share * (number + 1)) % 1 for share in (GOLDEN, GOLDEN**2 / 2))
     y, x = int(top * (height - rows + 1)), int(left * (width - columns + 1))
-    return pixels[None, y : y + rows, x : x + columns]
+    return Sample(np.ascontiguousarray(pixels[y : y + rows, x : x + columns]))
 
 
-def _codable(sample: Pixels, codec: Codec) -> Pixels:
+def _codable(sample: Sample, codec: Codec) -> Sample:
     """The sample. Raises ImageError where the model is one of grey pictures, and these are not."""
-    if sample.ndim == 4 and codec.card.config.colours == 1:
+    if sample.pixels.ndim == 3 and codec.card.config.colours == 1:
         raise ImageError("in colour")
     return sample
 
 
-def _measure(samples: Sequence[Pixels], model: Path, quality: float) -> Point:
+def _measure(samples: Sequence[Sample], model: Path, quality: float) -> SampleSize:
     """Bytes of all samples as files, and the mean of their PSNR."""
-    codec, size, psnrs = load_codec(model), 0, []
+    size, decibels = 0, []
     for sample in samples:
-        data = encode_stack(sample, quality, codec)
-        size += len(data)
-        restored = decode_stack(data, models=[model], max_pixels=None)
-        psnrs.append(_psnr(sample, restored))
-    return Point(quality, size, float(np.mean(psnrs)))
+        found = measure(Aecodec(model, piece=sample.piece), sample.pixels, quality)
+        size += found.bytes
+        decibels.append(LOSSLESS_PSNR if found.psnr is None else min(LOSSLESS_PSNR, found.psnr))
+    return SampleSize(quality, size, float(np.mean(decibels)))
 
 
-def _psnr(sample: Pixels, restored: Pixels) -> float:
-    error = np.mean(np.square(sample.astype(np.float32) - restored), dtype=np.float64)
-    return LOSSLESS_PSNR if error == 0 else min(LOSSLESS_PSNR, 10 * math.log10(255**2 / error))
-
-
-def _equally_good(samples: Sequence[Pixels], model: Path, wanted: Point) -> Point:
-    """The point of another model that comes nearest to the PSNR of ``wanted``: the secant method."""
+def _equally_good(samples: Sequence[Sample], model: Path, wanted: SampleSize) -> SampleSize:
+    """What another model takes where it comes nearest to the PSNR of ``wanted``: the secant method."""
     tried = [_measure(samples, model, wanted.quality)]
     slope = DB_PER_QUALITY
     while len(tried) < ATTEMPTS and abs(wanted.psnr - tried[-1].psnr) > TOLERANCE:
         last = tried[-1]
         quality = round(float(np.clip(last.quality + (wanted.psnr - last.psnr) / slope, *QUALITY_RANGE)), 2)
-        if quality in (point.quality for point in tried):
+        if quality in (each.quality for each in tried):
             break
         tried.append(_measure(samples, model, quality))
         measured = (tried[-1].psnr - last.psnr) / (quality - last.quality)
         slope = measured if measured > 0 else DB_PER_QUALITY
-    return min(tried, key=lambda point: abs(point.psnr - wanted.psnr))
+    return min(tried, key=lambda each: abs(each.psnr - wanted.psnr))
 
 
 def _extent(files: Sequence[Path]) -> Extent:

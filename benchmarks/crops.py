@@ -20,7 +20,7 @@ import skimage.data
 from aecodec import Picture, load_codec
 from aecodec.evaluation.crops import at_least
 from aecodec.evaluation.metrics import Pixels, psnr
-from aecodec.evaluation.rivals import REFERENCE
+from aecodec.evaluation.rivals import JPEG
 
 SIDE = 176
 
@@ -57,10 +57,10 @@ def main() -> None:
         pixels = example.pixels
         size = int(options.bpp * pixels.shape[0] * pixels.shape[1] / 8)
         ours = codec.encode_picture(Picture(pixels), target_bytes=size)
-        _, jpeg = at_least(REFERENCE, pixels, len(ours))
+        _, jpeg = at_least(JPEG, pixels, len(ours))
         shown = (
             ("original", pixels, None),
-            ("JPEG", REFERENCE.decode(jpeg), jpeg),
+            ("JPEG", JPEG.decode(jpeg), jpeg),
             ("aecodec", codec.decode(ours), ours),
         )
         for ax, (name, restored, data) in zip(axes, shown, strict=True):

@@ -19,7 +19,7 @@ import argparse
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -29,22 +29,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from aecodec.codec import Codec, load_codec
 from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate
 from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.report import MatrixRow
-from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP
+from aecodec.evaluation.rivals import AVIF, AVIF_444, JPEG, WEBP
+from aecodec.evaluation.sheet import from_sheet, to_sheet
+from aecodec.evaluation.verdict import curve_of
 from aecodec.pictures.arrays import read_array
-from aecodec.stack import encode_stack
 from aecodec.training.data import find_pictures
-from aecodec.training.sheet import Stacked, from_sheet, to_sheet
-from aecodec.training.validation import curve_of
-from aecodec.weights import find
+from aecodec.weights import describe, find
 
 ROOT = Path(__file__).parent.parent
 QUALITIES = (1, 15, 30, 45, 60, 75, 90, 100)
 JPEG_QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
-REFERENCE = Jpeg(qualities=JPEG_QUALITIES)
+REFERENCE = replace(JPEG, qualities=JPEG_QUALITIES)
 REFERENCE_QUALITY = 50  # of JPEG; rates are compared at the PSNR that it gives
 STACK_PICTURES = 1024  # of an array
 NOTE = (
@@ -74,46 +73,11 @@ class Kind:
         return len(gzip.compress(b"".join(np.ascontiguousarray(p).tobytes() for p in parts), 9, mtime=0))
 
 
-@dataclass(frozen=True)
-class Lossy:
-    """A codec without its lossless fallback."""
-
-    codec: Codec
-
-    def encode(self, array: Pixels, /, quality: float, *, effort: int) -> bytes:
-        return self.codec.encode(array, quality, effort=effort, fallback=False)
-
-    def decode(self, data: bytes, /) -> Pixels:
-        return self.codec.decode(data)
-
-
-@dataclass(frozen=True)
-class Pieces(Stacked):
-    """A model that codes square pieces of a picture as a stack, without the lossless fallback."""
-
-    def encode(self, pixels: Pixels, quality: int) -> bytes:
-        return encode_stack(from_sheet(pixels, self.height, self.width), quality, self.weights, fallback=False)
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model under measurement."""
-
-    name: str
-    path: Path
-    piece: int | None  # side of the pictures that it is for, where they are small and grey
-
-    def rival(self) -> Rival:
-        if self.piece is None:
-            return Aecodec(Lossy(load_codec(self.path)), QUALITIES)
-        return Pieces(self.path, self.piece, self.piece, QUALITIES)
-
-
-def convert(pixels: Pixels, piece: int | None) -> Pixels:
+def convert(pixels: Pixels, piece: tuple[int, int] | None) -> Pixels:
     """A picture as models of pieces of this size can code it."""
     if piece is None:
         return pixels
-    side = min(pixels.shape[:2]) // piece * piece
+    side = min(pixels.shape[:2]) // piece[0] * piece[0]
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     square = pixels[top : top + side, left : left + side]
     return np.asarray(Image.fromarray(np.ascontiguousarray(square)).convert("L"))
@@ -158,11 +122,13 @@ def load_kind(name: str, path: Path) -> Kind:
     return Kind(name, (to_sheet(pictures),), (height, width))
 
 
-def load_model(text: str) -> Model:
-    """``name``, ``name=FILE``, either with ``@SIDE``."""
-    text, _, piece = text.partition("@")
+def load_model(text: str) -> Aecodec:
+    """``name``, ``name=FILE``, either with ``@SIDE`` of the small grey pictures that it is for."""
+    text, _, side = text.partition("@")
     name, _, path = text.partition("=")
-    return Model(name, find(path or name), int(piece) if piece else None)
+    found = find(path or name)
+    piece = (int(side), int(side)) if side else None
+    return Aecodec(found, name, describe(found).id, qualities=QUALITIES, fallback=False, piece=piece)
 
 
 def compared(reference: Curve, test: Curve) -> float | None:
@@ -181,15 +147,15 @@ def rate_at(curve: Curve, decibels: float) -> float | None:
 
 def references(pictures: Sequence[Pixels]) -> References:
     jpeg = curve_of(REFERENCE, pictures)
-    decibels = next(p.psnr for p in jpeg.points if p.quality == REFERENCE_QUALITY)
+    decibels = next(p.score for p in jpeg.points if p.quality == REFERENCE_QUALITY)
     jpeg = jpeg.rising()
-    avif = [curve_of(Avif(6, s), pictures).rising() for s in ("4:2:0", "4:4:4")]
+    avif = [curve_of(rival, pictures).rising() for rival in (AVIF, AVIF_444)]
     return References(jpeg, min(avif, key=lambda curve: compared(jpeg, curve) or 0), decibels)
 
 
 def result(curve: Curve, against: References) -> Result:
     return Result(
-        compared(against.jpeg, curve), compared(against.avif, curve), rate_at(curve, against.psnr), curve.psnr_range[1]
+        compared(against.jpeg, curve), compared(against.avif, curve), rate_at(curve, against.psnr), curve.score_range[1]
     )
 
 
@@ -256,11 +222,11 @@ def main() -> None:
         pieces = dict.fromkeys([None, *(model.piece for model in models)])
         forms = {piece: [convert(p, piece) for p in kind.pictures] for piece in pieces}
         against = {piece: references(pictures) for piece, pictures in forms.items()}
-        webp = curve_of(WebP(), kind.pictures).rising()
+        webp = curve_of(WEBP, kind.pictures).rising()
         levels.append(against[None].psnr)
         curves = []
         for model, row in zip(models, results, strict=False):
-            points = curve_of(model.rival(), forms[model.piece]).rising().points
+            points = curve_of(model, forms[model.piece]).rising().points
             curves.append(Curve(model.name, points))
             row.append(result(curves[-1], against[model.piece]))
             print(f"{model.name} on {kind.name}: {row[-1]}", flush=True)
@@ -279,7 +245,7 @@ def main() -> None:
         "note": NOTE,
         "columns": columns,
         "rows": [asdict(row) for row in rows],
-        "models": [{"name": m.name, "id": load_codec(m.path).id.hex(), "bytes": m.path.stat().st_size} for m in models],
+        "models": [{"name": m.name, "id": m.id, "bytes": m.model.stat().st_size} for m in models],
         "pictures": [len(k.pictures) if k.size is None else k.area // (k.size[0] * k.size[1]) for k in kinds],
         "psnr": levels,
         "gzip_bpp": zipped,

@@ -1,4 +1,4 @@
-"""What effort brings and costs: bytes at equal PSNR against effort 0, and time.
+"""What effort brings and costs: bytes at equal PSNR and SSIMULACRA2 against effort 0, and time.
 
     python benchmarks/effort.py SOURCE [--model photo] [--efforts 1 2 4 6 9] [-o benchmarks/results/effort.json]
 
@@ -18,15 +18,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from aecodec.codec import Codec, load_codec
+from aecodec.codec import load_codec
 from aecodec.effort import steps_of
-from aecodec.evaluation.curves import Curve, Measurement, bd_rate, mean_curve
-from aecodec.evaluation.metrics import Pixels, psnr
-from aecodec.evaluation.rivals import machine
+from aecodec.evaluation.curves import Curve, bd_rate, mean_curve
+from aecodec.evaluation.machine import machine
+from aecodec.evaluation.measure import Coded, score
+from aecodec.evaluation.metrics import PSNR, SSIMULACRA2, Metric, Pixels, as_rgb
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.sheet import to_sheet
 from aecodec.pictures.arrays import read_array
-from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.data import find_pictures
-from aecodec.training.sheet import to_sheet
+from aecodec.weights import find
 
 QUALITIES = (10, 35, 60, 85)
 SIDE = 256
@@ -34,20 +36,33 @@ STACK_PICTURES = 256
 
 
 @dataclass(frozen=True)
-class Row:
-    """An effort; the BD-rate is against effort 0, in percent."""
+class EffortResult:
+    """An effort; the BD-rates are against effort 0, in percent. There is none by SSIMULACRA2 of stacks."""
 
     effort: int
     steps: int
     seconds_per_megapixel: float
     bd_rate: float
+    bd_rate_ssimulacra2: float | None
 
 
-def load(source: Path) -> list[Pixels]:
-    """Pictures (H, W, 3), or a single stack (N, H, W)."""
-    if not source.is_dir():
-        return [read_array(source)[:STACK_PICTURES]]
-    return [middle(path) for path in find_pictures(source)]
+@dataclass(frozen=True)
+class Sources:
+    """Pictures (H, W, 3), or an array of small ones as a sheet, of pieces of this height and width."""
+
+    pictures: list[Pixels]
+    piece: tuple[int, int] | None = None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (PSNR, SSIMULACRA2) if self.piece is None else (PSNR,)
+
+
+def load(source: Path) -> Sources:
+    if source.is_dir():
+        return Sources([middle(path) for path in find_pictures(source)])
+    pictures = read_array(source)[:STACK_PICTURES]
+    return Sources([to_sheet(pictures)], pictures.shape[1:3])
 
 
 def middle(path: Path) -> Pixels:
@@ -58,33 +73,19 @@ def middle(path: Path) -> Pixels:
         return np.asarray(image.convert("RGB").crop((left, top, left + SIDE, top + SIDE)))
 
 
-def is_stack(pixels: Pixels) -> bool:
-    return bool(pixels.shape[-1] != 3)
-
-
-def encode(codec: Codec, pixels: Pixels, quality: int, effort: int) -> bytes:
-    if is_stack(pixels):
-        return encode_stack(pixels, quality, codec, effort=effort, fallback=False)
-    return codec.encode(pixels, quality, effort=effort, fallback=False)
-
-
-def score(codec: Codec, pixels: Pixels, data: bytes) -> float:
-    if is_stack(pixels):
-        return psnr(to_sheet(pixels), to_sheet(decode_stack(data)))
-    return psnr(pixels, codec.decode(data))
-
-
-def measure(codec: Codec, effort: int, pictures: list[Pixels]) -> tuple[Curve, float]:
-    """The mean curve, and the seconds that one megapixel takes."""
+def measure(model: Path, effort: int, sources: Sources) -> tuple[list[Curve], float]:
+    """The mean curves by each metric, and the seconds that encoding a megapixel takes."""
+    codec = Aecodec(model, f"effort {effort}", effort=effort, fallback=False, piece=sources.piece)
     rows, seconds = [], 0.0
-    for i, pixels in enumerate(pictures):
+    for i, pixels in enumerate(sources.pictures):
         for quality in QUALITIES:
             start = time.perf_counter()
-            data = encode(codec, pixels, quality, effort)
+            data = codec.encode(pixels, quality)
             seconds += time.perf_counter() - start
-            area = pixels.size if is_stack(pixels) else pixels.size // 3
-            rows.append(Measurement(str(i), "", quality, len(data), area, score(codec, pixels, data)))
-    return mean_curve(f"effort {effort}", rows), seconds / sum(row.pixels for row in rows) * 1e6
+            coded = Coded(data, as_rgb(codec.decode(data)))
+            rows.append(score(codec, pixels, quality, coded, sources.metrics, str(i)))
+    curves = [mean_curve(codec.name, rows, metric).rising() for metric in sources.metrics]
+    return curves, seconds / sum(row.pixels for row in rows) * 1e6
 
 
 def main() -> None:
@@ -94,22 +95,25 @@ def main() -> None:
     parser.add_argument("--efforts", type=int, nargs="+", default=[1, 2, 4, 6, 9])
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "effort.json")
     options = parser.parse_args()
-    pictures, codec = load(options.source), load_codec(options.model)
-    measure(codec, 0, pictures[:1])  # to warm up
-    reference, seconds = measure(codec, 0, pictures)
-    found = [Row(0, 0, seconds, 0.0)]
-    print("| effort | steps | seconds per megapixel | bytes at equal PSNR |\n|---:|---:|---:|---:|", flush=True)
-    print(f"| 0 | 0 | {seconds:.2f} | |", flush=True)
+    sources, model = load(options.source), find(options.model)
+    measure(model, 0, Sources(sources.pictures[:1], sources.piece))  # to warm up
+    references, seconds = measure(model, 0, sources)
+    found = [EffortResult(0, 0, seconds, 0.0, 0.0)]
+    print("| effort | steps | seconds per megapixel | bytes at equal PSNR | at equal SSIMULACRA2 |", flush=True)
+    print(f"|---:|---:|---:|---:|---:|\n| 0 | 0 | {seconds:.2f} | | |", flush=True)
     for effort in options.efforts:
-        curve, seconds = measure(codec, effort, pictures)
-        row = Row(effort, steps_of(effort), seconds, bd_rate(reference, curve))
-        print(f"| {effort} | {row.steps} | {row.seconds_per_megapixel:.1f} | {row.bd_rate:+.1f} % |", flush=True)
+        curves, seconds = measure(model, effort, sources)
+        rates = [bd_rate(*pair) for pair in zip(references, curves, strict=True)]
+        row = EffortResult(effort, steps_of(effort), seconds, rates[0], rates[1] if len(rates) > 1 else None)
+        shown = " | ".join(f"{rate:+.1f} %" for rate in rates)
+        print(f"| {effort} | {row.steps} | {row.seconds_per_megapixel:.1f} | {shown} |", flush=True)
         found.append(row)
+    codec = load_codec(model)
     result = {
         "model": {"name": codec.card.name, "id": codec.id.hex()},
         "machine": asdict(machine()),
         "threads": torch.get_num_threads(),
-        "pictures": sum(len(p) if is_stack(p) else 1 for p in pictures),
+        "pictures": len(sources.pictures),
         "qualities": QUALITIES,
         "rows": [asdict(row) for row in found],
     }

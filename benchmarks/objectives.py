@@ -13,7 +13,6 @@ import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ import numpy.typing as npt
 import torch
 
 from aecodec.codec import Codec
-from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate
-from aecodec.evaluation.metrics import psnr
-from aecodec.evaluation.rivals import Jpeg
+from aecodec.evaluation.curves import Curve, CurveError, bd_rate, mean_curve
+from aecodec.evaluation.measure import MeasuredCodec, code, score
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.rivals import JPEG
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.model import Model, to_network
 from aecodec.training.data import Crops, load_source, split
@@ -51,6 +51,10 @@ class Trained:
     model: Model
     codec: Codec
 
+    def measured(self) -> Aecodec:
+        """As a codec to measure."""
+        return Aecodec(self.codec, self.name, effort=0, qualities=QUALITIES)
+
 
 def train(name: str, objective: Objective, crops: Crops, steps: int) -> Trained:
     options = TrainOptions(minutes=None, steps=steps, batch=8, crop=crops.size, workers=1, objective=objective)
@@ -62,21 +66,14 @@ def train(name: str, objective: Objective, crops: Crops, steps: int) -> Trained:
     return Trained(name, model, codec_of(export(model, torch.from_numpy(crops.batch(0, 32)[0])), CONFIG))
 
 
-def curve(name: str, coder: Codec | Jpeg, inputs: list[Pixels], targets: list[Pixels]) -> Curve:
+def curve(codec: MeasuredCodec, inputs: list[Pixels], targets: list[Pixels]) -> Curve:
     """Mean rate of coded inputs, and mean PSNR to the targets."""
-    points = []
-    encode = partial(coder.encode, effort=0) if isinstance(coder, Codec) else coder.encode
-    for quality in QUALITIES if isinstance(coder, Codec) else coder.qualities:
-        files = [encode(pixels, quality) for pixels in inputs]
-        rate = np.mean([8 * len(data) / (SIDE * SIDE) for data in files])
-        points.append(
-            Point(
-                quality,
-                float(rate),
-                float(np.mean([psnr(t, coder.decode(d)) for t, d in zip(targets, files, strict=True)])),
-            )
-        )
-    return Curve(name, tuple(points))
+    rows = [
+        score(codec, target, quality, code(codec, pixels, quality), image=str(i))
+        for i, (pixels, target) in enumerate(zip(inputs, targets, strict=True))
+        for quality in codec.qualities
+    ]
+    return mean_curve(codec.name, rows)
 
 
 def noisy(pictures: list[Pixels], level: float) -> list[Pixels]:
@@ -87,7 +84,7 @@ def noisy(pictures: list[Pixels], level: float) -> list[Pixels]:
 def at_rate(curve: Curve, bpp: float) -> float:
     """PSNR at a rate, linear in its logarithm."""
     points = sorted(curve.points, key=lambda p: p.bpp)
-    return float(np.interp(np.log(bpp), np.log([p.bpp for p in points]), [p.psnr for p in points]))
+    return float(np.interp(np.log(bpp), np.log([p.bpp for p in points]), [p.score for p in points]))
 
 
 def saved(reference: Curve, other: Curve) -> float | None:
@@ -142,14 +139,14 @@ def main() -> None:
     rows = []
     for level in (0, *NOISES):
         inputs = noisy(clean, level) if level else clean
-        curves = [curve(n, c, inputs, clean) for n, c in (("p", plain.codec), ("d", denoising.codec), ("j", Jpeg()))]
+        curves = [curve(codec, inputs, clean) for codec in (plain.measured(), denoising.measured(), JPEG)]
         for bpp in (0.25, 0.5, 1.0):
             values = [at_rate(c, bpp) for c in curves]
             rows.append({"noise": level, "bpp": bpp, "plain": values[0], "denoising": values[1], "jpeg": values[2]})
             print(f"| {level} | {bpp} | " + " | ".join(f"{value:.2f} dB" for value in values) + " |")
     result["denoising"] = rows
 
-    reference = curve("plain", plain.codec, clean, clean)
+    reference = curve(plain.measured(), clean, clean)
     kinds = [plain] + [
         train(name, replace(PLAIN, **{name: strength}), crops, options.steps)  # type: ignore[arg-type]
         for name, strength in (("sparsity", 0.3), ("contraction", 200.0))
@@ -158,7 +155,7 @@ def main() -> None:
     statistics = []
     for each in kinds:
         row = code_statistics(each, clean)
-        rate = saved(reference, curve(each.name, each.codec, clean, clean))
+        rate = saved(reference, curve(each.measured(), clean, clean))
         statistics.append({"objective": each.name, **row, "bd_rate": rate})
         shown = "-" if rate is None else f"{rate:+.1f} %"
         print(f"| {each.name} | {row['zeros']:.1%} | {row['change']:.2e} | {shown} |")

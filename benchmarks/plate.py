@@ -19,33 +19,33 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from data_specific import Model, convert, load_model
+from data_specific import convert, load_model
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from aecodec.bisection import last_that_fits
 from aecodec.evaluation.metrics import Pixels, psnr
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.sheet import to_sheet
 from aecodec.pictures.arrays import read_array
-from aecodec.training.sheet import to_sheet
 
 QUALITY = 40  # of the model at home
 SIDE = 224  # pixels shown; eight pieces
 
 
 @dataclass(frozen=True)
-class Row:
+class PlateRow:
     """A picture and the model that was trained on its kind."""
 
     title: str
     pixels: Pixels
-    home: Model
+    home: Aecodec
 
 
-def largest_within(model: Model, pixels: Pixels, size: int) -> bytes:
+def largest_within(model: Aecodec, pixels: Pixels, size: int) -> bytes:
     """The file of highest quality with at most ``size`` bytes; that of quality 1 where there is none."""
-    rival = model.rival()
     return last_that_fits(
-        *rival.quality_range, lambda quality: rival.encode(pixels, quality), lambda data: len(data) <= size
+        *model.quality_range, lambda quality: model.encode(pixels, quality), lambda data: len(data) <= size
     )
 
 
@@ -55,16 +55,16 @@ def square(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
 
 
-def draw(rows: Sequence[Row], models: Sequence[Model], output: Path) -> None:
+def draw(rows: Sequence[PlateRow], models: Sequence[Aecodec], output: Path) -> None:
     figure, grid = plt.subplots(len(rows), len(models) + 1, figsize=(11, 9), layout="constrained", squeeze=False)
     for row, axes in zip(rows, grid, strict=True):
-        size = len(row.home.rival().encode(row.pixels, QUALITY))
+        size = len(row.home.encode(row.pixels, QUALITY))
         axes[0].imshow(row.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes[0].set_title(row.title, fontsize=10)
         for model, ax in zip(models, axes[1:], strict=True):
             pixels = convert(row.pixels, model.piece)
             data = largest_within(model, pixels, size)
-            restored = model.rival().decode(data)
+            restored = model.decode(data)
             ax.imshow(restored, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             ax.set_title(f"{model.name}: {len(data)} bytes, {psnr(pixels, restored):.1f} dB", fontsize=10)
         for ax in axes:
@@ -84,7 +84,7 @@ def main() -> None:
     cells = np.asarray(Image.open(options.cells).convert("RGB"))
     pictures = [square(landscape), square(cells), square(to_sheet(read_array(options.digits)[:64]))]
     titles = ("landscape", "blood cells", "digits")
-    draw([Row(*each) for each in zip(titles, pictures, models, strict=True)], models, options.output)
+    draw([PlateRow(*each) for each in zip(titles, pictures, models, strict=True)], models, options.output)
 
 
 if __name__ == "__main__":

@@ -28,14 +28,12 @@ def section(results: Results, summary: Summary) -> str:
     """What stands between the markers, in Markdown."""
     speeds = {speed.name: speed for speed in summary.speeds}
     rows = []
-    for each in summary.comparisons:
+    for i, each in enumerate(summary.measured):
         speed = speeds.get(each.name)
         times = [f"{speed.encode:.1f}", f"{speed.decode:.1f}"] if speed else ["-", "-"]
-        name = f"**{each.name}**" if each.ours else each.name
-        rows.append([name, percent(each.psnr), percent(each.ms_ssim), percent(each.saved), *times])
-    ours = summary.ours.name if summary.ours else "aecodec"
-    reference = summary.reference
-    heads = ["codec", f"bytes against {reference}, PSNR", "the same, MS-SSIM", f"{ours} against it, PSNR"]
+        rates = [percent(comparison.against_reference[i]) for comparison in summary.comparisons]
+        rows.append([f"**{each.name}**" if each.ours else each.name, *rates, *times])
+    labels = [comparison.metric.label for comparison in summary.comparisons]
     timing = next((codec.timing for codec in results.codecs if codec.timing), None)
     where = ""
     if timing:
@@ -45,10 +43,11 @@ def section(results: Results, summary: Summary) -> str:
         "",
         headline(results, summary),
         "",
-        *markdown_table([*heads, "encode Mpx/s", "decode Mpx/s"], rows),
+        *markdown_table(["codec", *labels, "encode Mpx/s", "decode Mpx/s"], rows),
         "",
-        f"*{results.title}, {len(results.pictures)} pictures, real files with their headers. Percentages are BD-rates, "
-        "the mean difference of bytes at equal quality: negative is smaller. Times in process" + where + ". "
+        f"*{results.title}, {len(results.pictures)} pictures, real files with their headers. Percentages are BD-rates "
+        f"against {summary.reference}, the mean difference of bytes at equal quality by each metric: negative is "
+        "smaller. Times in process" + where + ". "
         "All of it, with pictures to compare, published points of other codecs and every single picture, is in "
         "[benchmarks/kodak/report.html](benchmarks/kodak/report.html).*",
     ]
@@ -75,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = rewrite(options.readme.read_text(encoding="utf-8"), section(results, summary))
     except BenchError as error:
         raise BenchError(f"{options.readme}: {error}") from error
-    figure = plots.rate_distortion(summary, "psnr", True)
+    figure = plots.rate_distortion(summary, summary.leading, True)
     if figure is not None:
         write_text(options.readme.parent / PLOT, plots.svg(figure, "readme", inline=False))
     write_text(options.readme, text)

@@ -10,6 +10,7 @@ repetitions are interleaved, so that a disturbance of the machine hits all codec
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
@@ -22,14 +23,20 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from kodak import find_sources, load_codec, write_results
 
+from aecodec.codec import load_codec
 from aecodec.errors import AecError
+from aecodec.evaluation import formats
+from aecodec.evaluation.machine import machine
+from aecodec.evaluation.measure import MeasuredCodec, measure
 from aecodec.evaluation.metrics import Pixels
-from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP, machine, measure, versions
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.results import write_json
+from aecodec.evaluation.rivals import JPEG, WEBP, Rival
+from aecodec.evaluation.sources import find_sources
 
-RIVALS: tuple[Rival, ...] = (Jpeg(), WebP(method=4), WebP(method=6))
-YARDSTICK = Avif(speed=6)  # speeds are given relative to it
+RIVALS = (JPEG, Rival("WebP m4", formats.WEBP, {"method": 4}), WEBP)
+YARDSTICK = Rival("AVIF s6", formats.AVIF, {"speed": 6})  # speeds are given relative to it
 MATRIX = 2048  # rows and columns
 
 
@@ -37,7 +44,7 @@ MATRIX = 2048  # rows and columns
 class Setting:
     """A codec at the quality that comes nearest to the target PSNR."""
 
-    rival: Rival
+    rival: MeasuredCodec
     quality: int
     bpp: float
     psnr: float
@@ -51,13 +58,14 @@ class Speed:
     decode: tuple[float, ...]
 
 
-def at_quality(rival: Rival, pictures: Sequence[Pixels], quality: int) -> Setting:
+def at_quality(rival: MeasuredCodec, pictures: Sequence[Pixels], quality: int) -> Setting:
     """Mean rate and PSNR of a codec at a quality."""
-    rows = [row for pixels in pictures for row in measure(rival, "", pixels, [quality])]
-    return Setting(rival, quality, fmean(row.bpp for row in rows), fmean(row.psnr for row in rows))
+    rows = [measure(rival, pixels, quality) for pixels in pictures]
+    decibels = fmean(math.inf if row.psnr is None else row.psnr for row in rows)
+    return Setting(rival, quality, fmean(row.bpp for row in rows), decibels)
 
 
-def nearest_quality(rival: Rival, pictures: Sequence[Pixels], target: float) -> Setting:
+def nearest_quality(rival: MeasuredCodec, pictures: Sequence[Pixels], target: float) -> Setting:
     """Of the qualities 1..100, the one whose mean PSNR is nearest to the target; PSNR rises with the quality."""
     low, high = at_quality(rival, pictures, 1), at_quality(rival, pictures, 100)
     while high.quality - low.quality > 1:
@@ -171,7 +179,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--model", default="photo", help="name or weights file (default: %(default)s)")
     parser.add_argument(
-        "--images", type=int, default=8, metavar="N", help="the first N pictures (default: %(default)s)"
+        "--images", type=int, default=8, metavar="N", help="so many pictures, evenly spread (default: %(default)s)"
     )
     parser.add_argument("--psnr", type=float, default=33.0, help="mean PSNR to aim at (default: %(default)s dB)")
     parser.add_argument("--repetitions", type=int, default=7, metavar="N", help="default: %(default)s")
@@ -186,7 +194,7 @@ def main(
 ) -> int:
     """Measure, write the result file, print the tables."""
     options = parse_arguments(arguments)
-    sources = find_sources(options.folder, options.images)
+    sources, _ = find_sources(options.folder, options.images)
     pictures = [source.read() for source in sources]
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     codec = load(options.model)
@@ -205,16 +213,16 @@ def main(
         "date": date.today().isoformat(),
         "machine": asdict(machine()),
         "threads": torch.get_num_threads(),
-        "versions": {**versions(), "torch": str(torch.__version__)},
+        "versions": {name: number for rival in rivals for name, number in rival.versions.items()},
         "model": {"name": codec.card.name, "id": codec.card.id},
-        "images": [{"name": source.name, "sha256": source.sha256} for source in sources],
+        "images": [{"name": source.name, "sha256": source.picture.sha256} for source in sources],
         "codecs": rows,
         "matrix_gmac_s": peak,
         "matrix_seconds": products,
         "networks": networks,
         "startup_seconds": startup(codec.encode(pictures[0], quality=settings[0].quality), options.repetitions),
     }
-    write_results(options.output, result)
+    write_json(options.output, result)
     print(table(result))
     return 0
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aecodec.evaluation.metrics import Pixels
-from aecodec.evaluation.rivals import PERCENT, WebP
+from aecodec.evaluation.rivals import PERCENT, WEBP
 
 
 def picture(height: int, width: int, seed: int) -> Pixels:
@@ -31,8 +31,8 @@ class Ours:
     def versions(self) -> dict[str, str]:
         return {"stand-in": "1"}
 
-    def encode(self, pixels: Pixels, quality: int) -> bytes:
-        return WebP(method=0).encode(pixels, quality)
+    def encode(self, pixels: Pixels, quality: float, /) -> bytes:
+        return replace(WEBP, options={"method": 0}).encode(pixels, quality)
 
-    def decode(self, data: bytes) -> Pixels:
-        return WebP().decode(data)
+    def decode(self, data: bytes, /) -> Pixels:
+        return WEBP.decode(data)

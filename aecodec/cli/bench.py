@@ -36,7 +36,15 @@ def _words(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> lis
 @click.option("--timed", type=click.IntRange(0), default=8, show_default=True, help="Pictures to take times on.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of each codec.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes for sizes and scores.  [default: cores]")
-@click.option("--ssimulacra2/--no-ssimulacra2", default=True, help="Off saves most of the time.")
+@click.option(
+    "--metrics",
+    multiple=True,
+    callback=_words,
+    help="Of ssimulacra2, ms-ssim, psnr (always measured) and flip (the slowest), with commas between.  "
+    "[default: ssimulacra2,ms-ssim]",
+)
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for all restored pictures.")
+@click.option("--cvvdp", type=_file, help="JSON of scores by benchmarks/cvvdp.py to show beside.")
 @click.option("--retime", is_flag=True, help="Measure times and memory again, for example on an idle machine.")
 @click.option("--title", default="", help="Of the report.  [default: the folder's name]")
 @click.option("--published", type=_file, help="JSON of published points to show beside.")
@@ -53,7 +61,9 @@ def bench(
     timed: int,
     threads: int,
     jobs: int | None,
-    ssimulacra2: bool,
+    metrics: list[str],
+    keep: Path | None,
+    cvvdp: Path | None,
     retime: bool,
     title: str,
     published: Path | None,
@@ -65,15 +75,18 @@ def bench(
     The report folder gets report.html, summary.md, results.json and plots. A run can be stopped, and the same command
     goes on; what was measured before is measured again only where picture, settings or versions have changed.
     """
-    from aecodec.evaluation import codecs as known
     from aecodec.evaluation.bench import Options
     from aecodec.evaluation.command import Request, benchmark
     from aecodec.evaluation.extra import BenchError
+    from aecodec.evaluation.metrics import computed
+    from aecodec.evaluation.ours import models as models_of
+    from aecodec.evaluation.rivals import RIVALS, choose
 
-    learned = known.models(models or ("photo",), tuple(dict.fromkeys(efforts)) or (DEFAULT_EFFORT,))
-    rivals = [*learned, *known.choose(known.rivals(threads), codecs)]
-    options = Options(jobs or os.cpu_count() or 1, threads, timed, ssimulacra2, retime)
-    request = Request(pictures, output, rivals, options, title, limit, published, matrix)
+    ours = models_of(models or ("photo",), tuple(dict.fromkeys(efforts)) or (DEFAULT_EFFORT,))
+    rivals = [rival.with_threads(threads) for rival in choose(RIVALS, codecs)]
+    scores = computed(metrics or ["ssimulacra2", "ms-ssim"])
+    options = Options(jobs or os.cpu_count() or 1, threads, timed, scores, retime, keep)
+    request = Request(pictures, output, [*ours, *rivals], options, title, limit, published, matrix, cvvdp)
     try:
         text = benchmark(request, lambda line: None if quiet else click.echo(line, err=True))
     except ModuleNotFoundError as error:

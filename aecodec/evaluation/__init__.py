@@ -1,4 +1,5 @@
-"""Measuring codecs: metrics, rate-distortion curves, and the codecs to compare with.
+"""Measuring codecs: metrics, other codecs, rate-distortion curves, the verdict on a model, the benchmark report.
 
-BD-rates and interpolation need the extra ``aecodec[bench]``; nothing else in the package imports this one.
+Training imports from here what it judges models by; nothing here imports training. Everything is measured by
+:func:`aecodec.evaluation.measure.measure`. Some of it needs the extra ``aecodec[bench]``, and says so.
 """

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from aecodec.evaluation import bench, plots
 from aecodec.evaluation.crops import choose as choose_examples
 from aecodec.evaluation.crops import make_examples
+from aecodec.evaluation.cvvdp import with_cvvdp
+from aecodec.evaluation.measure import MeasuredCodec
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.report import html, markdown, read_matrix
 from aecodec.evaluation.results import write_results, write_text
-from aecodec.evaluation.rivals import Rival
 from aecodec.evaluation.sources import find_sources
 from aecodec.evaluation.summary import Summary, summarise
 
@@ -24,12 +24,13 @@ class Request:
 
     folder: Path
     output: Path
-    rivals: Sequence[Rival]
+    codecs: Sequence[MeasuredCodec]
     options: bench.Options
     title: str = ""
     limit: int | None = None
     published: Path | None = None
     matrix: Path | None = None
+    cvvdp: Path | None = None
 
 
 def benchmark(request: Request, report: Callable[[str], None]) -> str:
@@ -41,13 +42,15 @@ def benchmark(request: Request, report: Callable[[str], None]) -> str:
         report(f"left out: {failure}")
     path = request.output / "results.json"
     title = request.title or request.folder.resolve().name
-    results = bench.run(request.rivals, sources, path, request.options, title, report)
+    results = bench.run(request.codecs, sources, path, request.options, title, report)
+    if request.cvvdp is not None:
+        results = with_cvvdp(results, request.cvvdp)
     summary = summarise(results, published)
-    write_results(path, results, _plain(summary))
+    write_results(path, results, _numbers(summary))
     text = markdown(results, summary)
     write_text(request.output / "summary.md", text)
-    lossy = {each.name for each in summary.scored if not each.published}
-    shown = [rival for rival in request.rivals if rival.name in lossy]
+    lossy = {each.name for each in summary.measured}
+    shown = [codec for codec in request.codecs if codec.name in lossy]
     examples = []
     if shown:
         cache = request.output / "crops.json"
@@ -57,17 +60,30 @@ def benchmark(request: Request, report: Callable[[str], None]) -> str:
     return text
 
 
-def _plain(summary: Summary) -> dict[str, object]:
-    """The summary for those who read the result file: without the curves of others, and without NaN."""
-    own = replace(summary, scored=tuple(each for each in summary.scored if not each.published))
-    plain: dict[str, object] = json.loads(json.dumps(asdict(own)).replace("NaN", "null"))
-    return plain
+def _numbers(summary: Summary) -> dict[str, object]:
+    """The summary for those who read the result file by other means: BD-rates in percent, and rates at scores."""
+    return {
+        "reference": summary.reference,
+        "codecs": [each.name for each in summary.scored],
+        "bd_rates": {
+            each.metric.name: [rate.percent for rate in each.against_reference] for each in summary.comparisons
+        },
+        "levels": [
+            {
+                "metric": each.metric.name,
+                "scores": each.metric.levels,
+                "bpp": {row.name: row.values for row in each.rates},
+            }
+            for each in summary.levels
+        ],
+    }
 
 
 def _draw(summary: Summary, output: Path) -> None:
     """The plots as PNG files."""
-    for metric in plots.METRICS:
-        _write(output / f"{metric.replace('_', '-')}.png", plots.rate_distortion(summary, metric, True))
+    for comparison in summary.comparisons:
+        metric = comparison.metric
+        _write(output / f"{metric.name.replace('_', '-')}.png", plots.rate_distortion(summary, metric, True))
     _write(output / "speed.png", plots.speed(summary))
 
 

@@ -1,8 +1,9 @@
 """Crops of restored pictures at equal bytes, for a report to lay over each other.
 
 Which pictures and which parts follows rules, not taste: the pictures on which our model gains most, in the middle, and
-least against the rival that is hardest to beat; of each, the part whose detail is nearest to the picture's average.
-The budget is our file's size, and every other codec gets the lowest setting whose file is at least as large.
+least against the rival that is hardest to beat, by the report's leading metric; of each, the part whose detail is
+nearest to the picture's average. The budget is our file's size at a usual and at a low quality, and every other codec
+gets the lowest setting whose file is at least as large.
 """
 
 from __future__ import annotations
@@ -18,25 +19,31 @@ from typing import Any
 import numpy as np
 
 from aecodec.bisection import last_that_fits
-from aecodec.evaluation.metrics import Pixels, as_rgb, psnr
+from aecodec.evaluation.formats import save_file
+from aecodec.evaluation.measure import Coded, MeasuredCodec, score
+from aecodec.evaluation.metrics import SSIMULACRA2, Metric, Pixels, as_rgb
 from aecodec.evaluation.results import Results, write_json
-from aecodec.evaluation.rivals import Rival, save_file
 from aecodec.evaluation.sources import Source
-from aecodec.evaluation.summary import Summary, hardest_rival
+from aecodec.evaluation.summary import Summary
 from aecodec.sampling import evenly
 
 SIDE = 208  # pixels of a crop
-VERSION = 1
+QUALITIES = (55, 25)  # of our model, a usual one first; the nearest of its curve are taken
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What a codec restored: a lossless WebP in base64 of the crop; bytes and PSNR are the whole picture's."""
+    """What a codec restored: a lossless WebP in base64 of the crop; bytes and scores are the whole picture's.
+
+    ``psnr`` is None where it was restored exactly, ``ssimulacra2`` where it was not measured.
+    """
 
     codec: str
     quality: int
     bytes: int
     psnr: float | None
+    ssimulacra2: float | None
     webp: str
 
 
@@ -65,41 +72,50 @@ class Choice:
 def choose(sources: Sequence[Source], summary: Summary) -> list[Choice]:
     """The pictures to show."""
     by_name = {source.name: source for source in sources}
-    hardest = hardest_rival(summary.gains)
-    known = [gain for gain in summary.gains if gain.against and gain.against[hardest].percent is not None]
-    if not known:
+    gains = summary.gains[0] if summary.gains else None
+    known = [
+        gain
+        for gain in (gains.pictures if gains else ())
+        if gain.against and gains and gain.against[gains.hardest].percent is not None
+    ]
+    if gains is None or not known:
         return [Choice(source, "one of the pictures") for source in evenly(sources, 3)]
-    rival = summary.rivals[hardest]
-    chosen = {0: f"the greatest gain against {rival}"}
-    chosen.setdefault(len(known) - 1, f"the smallest gain, or greatest loss, against {rival}")
-    chosen.setdefault(len(known) // 2, f"in the middle of the gains against {rival}")
+    against = f"against {summary.rivals[gains.hardest]}, by {gains.metric.label}"
+    chosen = {0: f"the greatest gain {against}"}
+    chosen.setdefault(len(known) - 1, f"the smallest gain, or greatest loss, {against}")
+    chosen.setdefault(len(known) // 2, f"in the middle of the gains {against}")
     return [Choice(by_name[known[place].image], why) for place, why in sorted(chosen.items())]
 
 
 def make_examples(
-    choices: Sequence[Choice], rivals: Sequence[Rival], results: Results, cache: Path, report: Callable[[str], None]
+    choices: Sequence[Choice],
+    codecs: Sequence[MeasuredCodec],
+    results: Results,
+    cache: Path,
+    report: Callable[[str], None],
 ) -> list[Example]:
-    """Every chosen picture at two budgets, by every codec of ``rivals``; what ``cache`` holds is not coded again."""
+    """Every chosen picture at two budgets, by every one of ``codecs``; what ``cache`` holds is not coded again."""
     known = _read(cache)
     kept: dict[str, Crop] = {}
     examples = []
-    leader = rivals[0]
+    leader = codecs[0]
+    metrics = [SSIMULACRA2] if SSIMULACRA2.name in results.metrics else []
     for choice in choices:
         pixels = choice.source.read()
         left, top = typical(as_rgb(pixels), SIDE)
-        for quality in (leader.qualities[len(leader.qualities) // 4], leader.qualities[len(leader.qualities) // 2]):
+        for quality in (min(leader.qualities, key=lambda each: abs(each - wanted)) for wanted in QUALITIES):
             budget = next(
                 row.bytes
                 for row in results.rows
                 if (row.codec, row.image, row.quality) == (leader.name, choice.source.name, quality)
             )
             crops = []
-            for rival in rivals:
-                key = _key(rival, choice.source, budget, left, top)
+            for codec in codecs:
+                key = _key(codec, choice.source, budget, left, top)
                 if key not in known:
-                    report(f"crops: {rival.name}, {choice.source.name}, {budget} bytes")
-                    coded = (quality, rival.encode(pixels, quality)) if rival is leader else None
-                    known[key] = _crop(rival, pixels, coded or at_least(rival, pixels, budget), left, top)
+                    report(f"crops: {codec.name}, {choice.source.name}, {budget} bytes")
+                    coded = (quality, codec.encode(pixels, quality)) if codec is leader else None
+                    known[key] = _crop(codec, pixels, coded or at_least(codec, pixels, budget), left, top, metrics)
                 kept[key] = known[key]
                 crops.append(known[key])
             count = pixels.shape[0] * pixels.shape[1]
@@ -124,20 +140,30 @@ def typical(pixels: Pixels, side: int) -> tuple[int, int]:
     return left, top
 
 
-def at_least(rival: Rival, pixels: Pixels, budget: int) -> tuple[int, bytes]:
+def at_least(codec: MeasuredCodec, pixels: Pixels, budget: int) -> tuple[int, bytes]:
     """The lowest quality whose file has at least ``budget`` bytes, and the file; else the highest quality."""
-    low, high = rival.quality_range
+    low, high = codec.quality_range
     return last_that_fits(  # of the qualities from the highest down, hence the signs
-        -high, -low, lambda n: (-n, rival.encode(pixels, -n)), lambda coded: len(coded[1]) >= budget
+        -high, -low, lambda n: (-n, codec.encode(pixels, -n)), lambda coded: len(coded[1]) >= budget
     )
 
 
-def _crop(rival: Rival, pixels: Pixels, coded: tuple[int, bytes], left: int, top: int) -> Crop:
+def _crop(
+    codec: MeasuredCodec, pixels: Pixels, coded: tuple[int, bytes], left: int, top: int, metrics: Sequence[Metric]
+) -> Crop:
     quality, data = coded
-    restored = as_rgb(rival.decode(data))
-    decibels = psnr(as_rgb(pixels), restored)
-    finite = None if decibels == float("inf") else round(decibels, 3)
-    return Crop(rival.name, quality, len(data), finite, _webp(restored, left, top))
+    restored = as_rgb(codec.decode(data))
+    scores = score(codec, pixels, quality, Coded(data, restored), metrics)
+    return Crop(
+        *(codec.name, quality, len(data)),
+        _rounded(scores.psnr),
+        _rounded(scores.ssimulacra2),
+        _webp(restored, left, top),
+    )
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 3)
 
 
 def _webp(pixels: Pixels, left: int, top: int) -> str:
@@ -145,9 +171,9 @@ def _webp(pixels: Pixels, left: int, top: int) -> str:
     return base64.b64encode(save_file(part, "WEBP", lossless=True, method=4, quality=80)).decode()
 
 
-def _key(rival: Rival, source: Source, budget: int, left: int, top: int) -> str:
+def _key(codec: MeasuredCodec, source: Source, budget: int, left: int, top: int) -> str:
     """Everything that decides a crop, as one digest."""
-    parts = rival.name, rival.settings, sorted(rival.versions.items()), source.picture.sha256, budget, left, top, SIDE
+    parts = codec.name, codec.settings, sorted(codec.versions.items()), source.picture.sha256, budget, left, top, SIDE
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 

@@ -1,15 +1,17 @@
-"""How far two pictures are apart."""
+"""How far two pictures are apart: by what people see (SSIMULACRA2, CVVDP, FLIP, MS-SSIM), and by squared error."""
 
 from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aecodec.evaluation.extra import optional
+from aecodec.evaluation.extra import BenchError, optional
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -73,6 +75,17 @@ def ssimulacra2(a: Pixels, b: Pixels) -> float | None:
     return float(optional("ssimulacra2").compute_ssimulacra2(*(_as_file(x) for x in (a, b))))
 
 
+def flip(a: Pixels, b: Pixels) -> float:
+    """Mean FLIP error, 0 for no difference and up to 1, of two uint8 arrays (H, W, 3), the original first.
+
+    NVIDIA's FLIP (Andersson et al., 2020) of a viewer who flips between the two, at its usual 67 pixels per degree.
+    """
+    _check(a, b)
+    pictures = (x.astype(np.float32) / PEAK for x in (a, b))
+    _, error, _ = optional("flip_evaluator").evaluate(*pictures, "LDR", applyMagma=False)
+    return float(error)
+
+
 def as_rgb(pixels: Pixels) -> Pixels:
     """Grey pixels (H, W) with their three equal channels (H, W, 3); others as they are."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
@@ -91,3 +104,87 @@ def _check(a: Pixels, b: Pixels) -> None:
         raise ValueError(f"pictures must be uint8, not {a.dtype} and {b.dtype}")
     if a.size == 0:
         raise ValueError("an empty picture has no error")
+
+
+def _as_it_is(score: float) -> float:
+    return score
+
+
+def _less_is_better(error: float) -> float:
+    return 1 - error
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of a restored picture.
+
+    Curves show ``on_curve`` of the mean over the pictures, which grows with the quality. ``compute`` is None where the
+    scores come from elsewhere, ``exact`` is the score of a picture without any difference, None where it is infinite.
+    """
+
+    name: str  # of the field of a Measurement
+    label: str
+    compute: Callable[[Pixels, Pixels], float | None] | None
+    distribution: str = ""  # that computes it; empty where this package does
+    exact: float | None = None
+    levels: tuple[float, ...] = ()  # of curves, at which rates are compared
+    unit: str = ""
+    decimals: int = 1
+    smallest_side: int = 1  # pixels; smaller pictures have no score
+    on_curve: Callable[[float], float] = _as_it_is
+
+    def measurable(self, height: int, width: int) -> bool:
+        """Whether pictures of this size have a score that is computed here."""
+        return self.compute is not None and min(height, width) >= self.smallest_side
+
+    def text(self, score: float) -> str:
+        """A score of a curve, with its unit."""
+        return f"{score:.{self.decimals}f}{self.unit}"
+
+
+SSIMULACRA2 = Metric(
+    "ssimulacra2",
+    "SSIMULACRA2",
+    ssimulacra2,
+    "ssimulacra2",
+    exact=100.0,
+    levels=(30.0, 50.0, 60.0, 70.0, 80.0, 90.0),
+    smallest_side=SSIMULACRA2_SIDE,
+)
+CVVDP = Metric(  # in just-objectionable differences below 10; measured by benchmarks/cvvdp.py
+    "cvvdp", "CVVDP", None, exact=10.0, levels=(8.0, 8.5, 9.0, 9.3, 9.6, 9.8), unit=" JOD", decimals=2
+)
+PSNR = Metric("psnr", "PSNR", psnr, levels=(28.0, 30.0, 32.0, 34.0, 36.0, 38.0, 40.0), unit=" dB")
+MS_SSIM = Metric(
+    "ms_ssim",
+    "MS-SSIM",
+    ms_ssim,
+    "pytorch-msssim",
+    exact=1.0,
+    levels=(12.0, 14.0, 16.0, 18.0, 20.0, 22.0),
+    unit=" dB",
+    smallest_side=MS_SSIM_SIDE,
+    on_curve=ms_ssim_decibels,
+)
+FLIP = Metric(
+    "flip",
+    "1 - FLIP",
+    flip,
+    "flip-evaluator",
+    exact=0.0,
+    levels=(0.88, 0.9, 0.92, 0.94, 0.96),
+    decimals=3,
+    on_curve=_less_is_better,
+)
+METRICS = (SSIMULACRA2, CVVDP, PSNR, MS_SSIM, FLIP)  # what people see first, and the one to lead with at the head
+
+
+def computed(names: Iterable[str]) -> tuple[Metric, ...]:
+    """Metrics by their names, ``ms-ssim`` for ``ms_ssim``, and always PSNR. Raises BenchError for others."""
+    known = {metric.name.replace("_", "-"): metric for metric in METRICS if metric.compute is not None}
+    wanted = {PSNR}
+    for name in names:
+        if name.lower().replace("_", "-") not in known:
+            raise BenchError(f"no metric {name!r}; there are {', '.join(known)}")
+        wanted.add(known[name.lower().replace("_", "-")])
+    return tuple(metric for metric in METRICS if metric in wanted)

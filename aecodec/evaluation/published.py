@@ -9,17 +9,16 @@ from pathlib import Path
 
 from aecodec.evaluation.curves import Curve, Point
 from aecodec.evaluation.extra import BenchError
-from aecodec.evaluation.metrics import ms_ssim_decibels
+from aecodec.evaluation.metrics import MS_SSIM, PSNR, Metric, ms_ssim_decibels
 
 
 @dataclass(frozen=True)
 class Published:
-    """A codec's published mean points; MS-SSIM, where it was published, in decibels of the mean."""
+    """A codec's published mean points by PSNR, and where it was published by MS-SSIM, in decibels of the mean."""
 
     name: str
     source: str
-    psnr: Curve
-    ms_ssim: Curve | None
+    curves: tuple[Curve, ...]
 
 
 def read_published(path: Path) -> tuple[Published, ...]:
@@ -37,13 +36,13 @@ def _published(name: str, entry: dict[str, list[float] | str | None]) -> Publish
     source, rates, decibels, similarities = entry["source"], entry["bpp"], entry["psnr"], entry.get("ms_ssim")
     if not isinstance(source, str) or not isinstance(rates, list) or not isinstance(decibels, list):
         raise ValueError(f"{name}: source, bpp and psnr are needed")
-    ms_ssim = None
+    curves = [_curve(name, rates, decibels, PSNR)]
     if isinstance(similarities, list):
-        ms_ssim = _curve(name, rates, [ms_ssim_decibels(value) for value in similarities], "MS-SSIM")
-    return Published(name, source, _curve(name, rates, decibels, "PSNR"), ms_ssim)
+        curves.append(_curve(name, rates, [ms_ssim_decibels(value) for value in similarities], MS_SSIM))
+    return Published(name, source, tuple(curves))
 
 
-def _curve(name: str, rates: list[float], scores: list[float], metric: str) -> Curve:
+def _curve(name: str, rates: list[float], scores: list[float], metric: Metric) -> Curve:
     pairs = sorted(zip(rates, scores, strict=True))
     if not all(rate > 0 and math.isfinite(score) for rate, score in pairs):
         raise ValueError(f"{name}: a rate that is not positive, or a score that is not finite")

@@ -12,9 +12,10 @@ from typing import Any
 from aecodec.evaluation import plots
 from aecodec.evaluation.crops import Example
 from aecodec.evaluation.extra import BenchError, optional
+from aecodec.evaluation.metrics import PSNR, Metric
 from aecodec.evaluation.published import Published
 from aecodec.evaluation.results import Results
-from aecodec.evaluation.summary import PSNRS, RATES, TIMED_PSNR, BdRate, Summary
+from aecodec.evaluation.summary import RATES, TIMED_PSNR, BdRate, Summary
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,13 @@ def html(
         lossy_sources=lossy_sources(results),
         left_out=left_out(results, summary),
         plots=_plots(summary, bool(published)),
-        metrics=[(metric, label) for metric, label in plots.METRICS.items() if _measured(summary, metric)],
+        metrics=[comparison.metric for comparison in summary.comparisons],
+        styles=plots.styles(summary.scored),
         speed_plot=_svg(plots.speed(summary), "speed"),
         published=published,
         examples=examples,
-        psnrs=PSNRS,
         rates=RATES,
         timed_psnr=TIMED_PSNR,
-        wins=_wins(summary),
         threads=_threads(results),
         source_bpp=sum(8 * picture.bytes / picture.pixels for picture in results.pictures) / len(results.pictures),
         source_share=files / raw,
@@ -102,17 +102,30 @@ def html(
 
 
 def headline(results: Results, summary: Summary) -> str:
-    """What our first model saves against each rival, wins and losses alike, in one sentence."""
-    ours = summary.ours
-    against = [each for each in summary.comparisons if not each.ours and not each.published]
-    known = [each for each in against if each.saved.percent is not None]
+    """What our first model saves against each rival, wins and losses alike, by the leading metric and by PSNR."""
     count = len(results.pictures) - len(summary.left_out)
-    start = f"On {'this picture' if count == 1 else f'these {count} pictures'}, at equal PSNR,"
-    if ours is None or not known:
-        return f"{start} there is nothing to compare: no model, or no common range of quality."
-    parts = [f"{abs(each.saved.percent or 0):.0f} % {_direction(each.saved)} bytes than {each.name}" for each in known]
+    start = f"On {'this picture' if count == 1 else f'these {count} pictures'}"
+    leading = dict.fromkeys((summary.leading, PSNR))
+    sentences = [text for metric in leading if (text := _saving(summary, metric))]
+    if not sentences:
+        return f"{start}, there is nothing to compare: no model, or no common range of quality."
+    return f"{start}, {'. '.join([sentences[0], *(text[0].upper() + text[1:] for text in sentences[1:])])}."
+
+
+def _saving(summary: Summary, metric: Metric) -> str:
+    """What our first model saves at equal quality by a metric; empty where nothing can be compared."""
+    ours, comparison = summary.ours, summary.comparison(metric)
+    if ours is None or comparison is None:
+        return ""
+    parts = [
+        f"{abs(rate.percent):.0f} % {_direction(rate)} bytes than {each.name}"
+        for each, rate in zip(summary.scored, comparison.ours_against, strict=True)
+        if not each.ours and not each.published and rate.percent is not None
+    ]
+    if not parts:
+        return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{start} {ours.name} takes {listed}."
+    return f"at equal {metric.label}, {ours.name} takes {listed}"
 
 
 def lossy_sources(results: Results) -> str:
@@ -146,33 +159,45 @@ def markdown(results: Results, summary: Summary) -> str:
     lines = [f"# {results.title}", "", headline(results, summary)]
     for warning in (left_out(results, summary), lossy_sources(results)):
         lines += ["", warning] if warning else []
-    lines += ["", *bd_table(summary)]
-    lines += ["", "Bits per pixel at a mean PSNR of", ""]
-    lines += markdown_table(
-        ["codec", *(f"{level:g} dB" for level in PSNRS)],
-        [[row.name, *("-" if value is None else f"{value:.3f}" for value in row.values)] for row in summary.rates_at],
-    )
+    if summary.comparisons:
+        lines += ["", f"Bytes against {summary.reference} at equal quality (BD-rate) by", "", *bd_table(summary)]
+    if summary.ours and len(summary.rivals) > 0:
+        lines += ["", f"Bytes of {summary.ours.name} against each codec by", "", *saved_table(summary)]
+    for levels in summary.levels:
+        lines += ["", f"Bits per pixel at a mean {levels.metric.label} of", ""]
+        lines += markdown_table(
+            ["codec", *(f"{level:g}{levels.metric.unit}" for level in levels.metric.levels)],
+            [[row.name, *("-" if value is None else f"{value:.3f}" for value in row.values)] for row in levels.rates],
+        )
     if summary.lossless:
         rows = [[each.name, f"{each.bpp:.2f}", f"{100 * each.share:.1f} %"] for each in summary.lossless]
         lines += ["", *markdown_table(["without loss", "bpp", "of the raw bytes"], rows)]
     if summary.speeds:
         lines += ["", *speed_table(summary), "", f"Times: {_threads(results)}."]
-    if summary.gains and summary.rivals:
-        wins = ", ".join(f"{count} against {name}" for count, name in zip(_wins(summary), summary.rivals, strict=True))
-        lines += ["", f"Of {len(summary.gains)} pictures, fewer bytes on: {wins}."]
+    for gains in summary.gains:
+        if summary.rivals and gains.pictures:
+            wins = ", ".join(f"{n} against {name}" for n, name in zip(gains.wins, summary.rivals, strict=True))
+            lines += ["", f"Of {len(gains.pictures)} pictures, fewer bytes by {gains.metric.label} on: {wins}."]
     return "\n".join(lines) + "\n"
 
 
-def bd_table(summary: Summary, published: bool = True) -> list[str]:
-    """Lines of a Markdown table of BD-rates."""
-    ours = summary.ours.name if summary.ours else "aecodec"
-    heads = ["codec", f"PSNR, against {summary.reference}", f"MS-SSIM, against {summary.reference}"]
+def bd_table(summary: Summary) -> list[str]:
+    """Lines of a Markdown table of BD-rates against the reference, a column a metric."""
+    return _rate_table(summary, [each.against_reference for each in summary.comparisons], published=True)
+
+
+def saved_table(summary: Summary) -> list[str]:
+    """Lines of a Markdown table of BD-rates of our first model against each codec."""
+    return _rate_table(summary, [each.ours_against for each in summary.comparisons], published=False)
+
+
+def _rate_table(summary: Summary, columns: Sequence[Sequence[BdRate]], published: bool) -> list[str]:
     rows = [
-        [each.name + (" (published)" if each.published else ""), *map(percent, (each.psnr, each.ms_ssim, each.saved))]
-        for each in summary.comparisons
+        [each.name + (" (published)" if each.published else ""), *(percent(column[i]) for column in columns)]
+        for i, each in enumerate(summary.scored)
         if published or not each.published
     ]
-    return markdown_table([*heads, f"{ours} against it, PSNR"], rows)
+    return markdown_table(["codec", *(each.metric.label for each in summary.comparisons)], rows)
 
 
 def speed_table(summary: Summary) -> list[str]:
@@ -205,30 +230,19 @@ def _direction(rate: BdRate) -> str:
     return "more" if (rate.percent or 0) > 0 else "fewer"
 
 
-def _wins(summary: Summary) -> list[int]:
-    return [
-        sum((gain.against[position].percent or 0) < 0 for gain in summary.gains)
-        for position in range(len(summary.rivals))
-    ]
-
-
 def _threads(results: Results) -> str:
     counts = sorted({codec.timing.threads for codec in results.codecs if codec.timing})
     return ", ".join(f"{count} thread{'s' if count != 1 else ''}" for count in counts) + " for every codec"
 
 
-def _measured(summary: Summary, metric: str) -> bool:
-    return any(getattr(each, metric) and not each.published for each in summary.scored)
-
-
 def _plots(summary: Summary, published: bool) -> list[Plot]:
     """Every combination of metric, axis and published points that there are curves for."""
     found = []
-    for metric in plots.METRICS:
+    for comparison in summary.comparisons:
         for axis in ("log", "linear"):
             for shown in ("no", "yes") if published else ("no",):
-                name = f"{metric}-{axis}-{shown}"
-                figure = plots.rate_distortion(summary, metric, axis == "log", shown == "yes")
+                name = f"{comparison.metric.name}-{axis}-{shown}"
+                figure = plots.rate_distortion(summary, comparison.metric, axis == "log", shown == "yes", legend=False)
                 if figure is not None:
                     found.append(Plot(name, _svg(figure, name)))
     return found

@@ -14,27 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from aecodec.evaluation.extra import BenchError
-from aecodec.evaluation.rivals import Machine
-from aecodec.evaluation.sources import Picture
+from aecodec.evaluation.machine import Machine
+from aecodec.evaluation.measure import Measurement
+from aecodec.evaluation.sources import PictureRecord
 
-VERSION = 2
-
-
-@dataclass(frozen=True)
-class Row:
-    """One picture coded once: the file's bytes, container included, and how far the restored pixels are.
-
-    ``psnr`` is None where the pixels were restored exactly; ``ms_ssim`` and ``ssimulacra2`` are None where the picture
-    is too small for them or they were not asked for.
-    """
-
-    codec: str
-    image: str
-    quality: int
-    bytes: int
-    psnr: float | None
-    ms_ssim: float | None
-    ssimulacra2: float | None
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -68,7 +52,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Codec:
+class CodecRecord:
     """A codec as it was measured."""
 
     name: str
@@ -82,16 +66,16 @@ class Codec:
 
 @dataclass(frozen=True)
 class Results:
-    """A result file. ``metrics`` are the versions of the libraries that computed the scores."""
+    """A result file. ``metrics`` are the metrics by name, with the versions of what computed them."""
 
     title: str
-    pictures: tuple[Picture, ...] = ()
-    codecs: tuple[Codec, ...] = ()
+    pictures: tuple[PictureRecord, ...] = ()
+    codecs: tuple[CodecRecord, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Measurement, ...] = ()
     times: tuple[Time, ...] = ()
 
-    def of(self, codec: str) -> tuple[Row, ...]:
+    def of(self, codec: str) -> tuple[Measurement, ...]:
         """The rows of one codec."""
         return tuple(row for row in self.rows if row.codec == codec)
 
@@ -108,10 +92,10 @@ def read_results(path: Path) -> Results:
             raise BenchError(f"{path}: not a result file of version {VERSION}; remove it or choose another folder")
         return Results(
             found["title"],
-            tuple(Picture(**picture) for picture in found["pictures"]),
+            tuple(PictureRecord(**picture) for picture in found["pictures"]),
             tuple(_codec(codec) for codec in found["codecs"]),
             found["metrics"],
-            tuple(Row(**row) for row in found["rows"]),
+            tuple(Measurement(**row) for row in found["rows"]),
             tuple(Time(**time) for time in found["times"]),
         )
     except OSError as error:
@@ -145,8 +129,8 @@ def _lines(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _codec(fields: Mapping[str, Any]) -> Codec:
+def _codec(fields: Mapping[str, Any]) -> CodecRecord:
     timing, memory = fields["timing"], fields["memory"]
     if timing is not None:
         timing = Timing(**{**timing, "machine": Machine(**timing["machine"])})
-    return Codec(**{**fields, "timing": timing, "memory": None if memory is None else Memory(**memory)})
+    return CodecRecord(**{**fields, "timing": timing, "memory": None if memory is None else Memory(**memory)})

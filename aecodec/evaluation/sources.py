@@ -15,10 +15,11 @@ from aecodec.pictures import images
 from aecodec.sampling import evenly
 
 LOSSY = frozenset({"AVIF", "JPEG", "JPEG2000", "MPO", "WEBP"})  # formats that may have lost something already
+RIFF_HEAD = 12  # bytes of a WebP file before its chunks
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureRecord:
     """What a result says about a picture; ``lossy`` where its format may have lost something before."""
 
     name: str
@@ -41,7 +42,7 @@ class Source:
     """A picture and its file."""
 
     path: Path
-    picture: Picture
+    picture: PictureRecord
 
     @property
     def name(self) -> str:
@@ -85,5 +86,17 @@ def _describe(path: Path, name: str) -> Source:
         raise ImageError(f"{path}: {error}") from error
     channels = 1 if pixels.ndim == 2 else 3
     digest = hashlib.sha256(data).hexdigest()
-    picture = Picture(name, digest, pixels.shape[1], pixels.shape[0], channels, len(data), kind, kind in LOSSY)
+    lossy = kind in LOSSY and not (kind == "WEBP" and _is_lossless_webp(data))
+    picture = PictureRecord(name, digest, pixels.shape[1], pixels.shape[0], channels, len(data), kind, lossy)
     return Source(path, picture)
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    """Whether the picture of a WebP file is in a chunk VP8L rather than VP8."""
+    place = RIFF_HEAD
+    while place + 8 <= len(data):
+        name, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+        if name in (b"VP8L", b"VP8 "):
+            return name == b"VP8L"
+        place += 8 + size + size % 2
+    return False

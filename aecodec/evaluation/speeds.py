@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from aecodec.evaluation.codecs import PREFIX
+from aecodec.evaluation.ours import PREFIX
 from aecodec.evaluation.results import Results
 
 
@@ -77,7 +77,7 @@ def _settings(results: Results, name: str) -> list[_Setting]:
         settings.append(
             _Setting(
                 fmean(math.inf if row.psnr is None else row.psnr for row in rows),
-                fmean(8 * row.bytes / pixels[row.image] for row in rows),
+                fmean(row.bpp for row in rows),
                 megapixels / sum(time.encode for time in taken),
                 megapixels / sum(time.decode for time in taken),
             )

@@ -1,10 +1,11 @@
 """What a result file says: mean curves, BD-rates, rates at equal quality, gains picture by picture, speeds.
 
 Mean curves are those of :mod:`aecodec.evaluation.curves`: the mean of the pictures' bits per pixel against the mean of
-their scores, one point per quality setting. MS-SSIM is averaged first and then put into decibels, -10 log10(1 - mean),
-as published tables of it are. What was restored exactly has no PSNR in decibels. A picture of which that holds at half
-of some lossy codec's settings or more (a blank page, a screenshot) is in no curve; beyond that, a setting that restored
-some picture exactly is left out of the codec's curve, and so is a point that another one beats in both rate and score.
+their scores, one point per quality setting, by each metric that was measured. MS-SSIM is averaged first and then put
+into decibels, -10 log10(1 - mean), as published tables of it are; FLIP is shown as 1 - mean. A picture that some lossy
+codec restores exactly at half of its settings or more (a blank page, a screenshot) is in no curve; beyond that, a
+setting that restored some picture exactly is left out of the codec's curve, and so is a point that another one beats in
+both rate and score.
 """
 
 from __future__ import annotations
@@ -14,31 +15,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from aecodec.evaluation.codecs import PREFIX
-from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate, common_psnr_range
-from aecodec.evaluation.metrics import ms_ssim_decibels
+from aecodec.evaluation.curves import Curve, CurveError, bd_rate, common_range, mean_curve, score_of
+from aecodec.evaluation.measure import Measurement
+from aecodec.evaluation.metrics import METRICS, PSNR, Metric
+from aecodec.evaluation.ours import PREFIX
 from aecodec.evaluation.published import Published
-from aecodec.evaluation.results import Codec, Results, Row
-from aecodec.evaluation.sources import Picture
+from aecodec.evaluation.results import CodecRecord, Results
+from aecodec.evaluation.sources import PictureRecord
 from aecodec.evaluation.speeds import Speed, speeds_at
 
-PSNRS = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0, 40.0)
-RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+RATES = (0.15, 0.25, 0.5, 0.75, 1.0, 1.5)
 TIMED_PSNR = 33.0
-METRICS = ("psnr", "ms_ssim", "ssimulacra2")
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A codec's curves; None where there are too few points or the metric was not measured."""
+    """A codec's curves by metric; a metric is missing that was not measured, or has too few points."""
 
     name: str
     ours: bool
     published: bool
     about: str
-    psnr: Curve | None
-    ms_ssim: Curve | None
-    ssimulacra2: Curve | None
+    curves: tuple[Curve, ...]
+
+    def curve(self, metric: Metric) -> Curve | None:
+        """Its curve by a metric."""
+        return next((curve for curve in self.curves if curve.metric is metric), None)
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,11 @@ class BdRate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A codec against the reference by two metrics, and our first model against the codec by PSNR."""
+    """By one metric: each codec against the reference, and our first model against each codec."""
 
-    name: str
-    ours: bool
-    published: bool
-    about: str
-    psnr: BdRate
-    ms_ssim: BdRate
-    saved: BdRate
+    metric: Metric
+    against_reference: tuple[BdRate, ...]  # in the order of the summary's codecs
+    ours_against: tuple[BdRate, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,15 @@ class Fixed:
 
     name: str
     values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """By one metric: bits per pixel at some scores, and scores at some bits per pixel."""
+
+    metric: Metric
+    rates: tuple[Fixed, ...]
+    scores: tuple[Fixed, ...]
 
 
 @dataclass(frozen=True)
@@ -91,17 +98,31 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Gains:
+    """By one metric: our model against each rival on every picture, the greatest gain first."""
+
+    metric: Metric
+    pictures: tuple[Gain, ...]
+    hardest: int  # the rival that our model gains least against, by which they are sorted
+
+    @property
+    def wins(self) -> tuple[int, ...]:
+        """On how many pictures our model takes fewer bytes than each rival."""
+        count = len(self.pictures[0].against) if self.pictures else 0
+        return tuple(sum((gain.against[i].percent or 0) < 0 for gain in self.pictures) for i in range(count))
+
+
+@dataclass(frozen=True)
 class Summary:
-    """Everything a report shows in numbers."""
+    """Everything a report shows in numbers; what is by metric begins with the one to lead with."""
 
     reference: str
     scored: tuple[Scored, ...]
     comparisons: tuple[Comparison, ...]
-    rates_at: tuple[Fixed, ...]
-    psnrs_at: tuple[Fixed, ...]
+    levels: tuple[Levels, ...]
     lossless: tuple[Lossless, ...]
     rivals: tuple[str, ...]
-    gains: tuple[Gain, ...]
+    gains: tuple[Gains, ...]
     speeds: tuple[Speed, ...]
     left_out: tuple[str, ...]  # pictures that are in no curve
 
@@ -110,32 +131,43 @@ class Summary:
         """Our first model."""
         return next((each for each in self.scored if each.ours), None)
 
+    @property
+    def measured(self) -> tuple[Scored, ...]:
+        """All but what others published."""
+        return tuple(each for each in self.scored if not each.published)
+
+    @property
+    def leading(self) -> Metric:
+        """The metric to lead with: the first by which our model, or anything, was measured."""
+        return self.comparisons[0].metric if self.comparisons else PSNR
+
+    def comparison(self, metric: Metric) -> Comparison | None:
+        """The BD-rates by a metric."""
+        return next((each for each in self.comparisons if each.metric is metric), None)
+
 
 def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
     """Everything a report shows, computed from the rows."""
     lossy = tuple(codec for codec in results.codecs if any(row.psnr is not None for row in results.of(codec.name)))
-    without = [_without(results, lossy, metric) for metric in METRICS]
-    compared = [[picture for picture in results.pictures if picture.name not in names] for names in without]
-    lossless = [
-        _lossless(codec, results.of(codec.name), results.pictures) for codec in results.codecs if codec not in lossy
+    scored = [
+        *(_scored(codec, results, lossy) for codec in lossy),
+        *(Scored(each.name, False, True, each.source, each.curves) for each in published),
     ]
-    scored = [_scored(codec, results.of(codec.name), compared) for codec in lossy]
-    measured = tuple(scored)
-    scored += [Scored(p.name, False, True, p.source, p.psnr, p.ms_ssim, None) for p in published]
+    measured = [each for each in scored if not each.published]
+    metrics = [metric for metric in METRICS if any(each.curve(metric) for each in measured)]
     reference = next((each for each in measured if not each.ours), measured[0] if measured else None)
     ours = next((each for each in measured if each.ours), None)
     rivals = tuple(each.name for each in measured if not each.ours)
     return Summary(
         reference.name if reference else "",
         tuple(scored),
-        tuple(_compare(each, reference, ours) for each in scored if reference),
-        tuple(Fixed(each.name, tuple(_at(each.psnr, level, True) for level in PSNRS)) for each in measured),
-        tuple(Fixed(each.name, tuple(_at(each.psnr, level, False) for level in RATES)) for each in measured),
-        tuple(lossless),
+        tuple(_compare(metric, scored, reference, ours) for metric in metrics if reference),
+        tuple(_levels(metric, measured) for metric in metrics),
+        tuple(_lossless(codec, results) for codec in results.codecs if codec not in lossy),
         rivals,
-        _gains(results, ours.name, rivals) if ours else (),
+        tuple(_gains(metric, results, ours, rivals) for metric in metrics) if ours else (),
         speeds_at(results, TIMED_PSNR),
-        tuple(picture.name for picture in results.pictures if picture.name in without[0]),
+        tuple(picture.name for picture in results.pictures if picture.name in _without(results, lossy, PSNR)),
     )
 
 
@@ -144,93 +176,99 @@ def compare(reference: Curve | None, test: Curve | None) -> BdRate:
     if reference is None or test is None:
         return BdRate(None, reason="no curve")
     try:
-        low, high = common_psnr_range(reference, test)
+        low, high = common_range(reference, test)
         return BdRate(bd_rate(reference, test), low, high)
     except CurveError as error:
         return BdRate(None, reason=str(error))
 
 
-def curve(name: str, rows: Iterable[Row], pictures: Sequence[Picture], metric: str) -> Curve | None:
-    """The mean curve of ``pictures`` by ``psnr``, ``ms_ssim`` or ``ssimulacra2``; None with fewer than two points."""
-    pixels = {picture.name: picture.pixels for picture in pictures}
-    by_quality: dict[int, list[Row]] = {}
-    for row in (row for row in rows if row.image in pixels):
-        by_quality.setdefault(row.quality, []).append(row)
-    points = []
-    for quality, group in by_quality.items():
-        scores = [score for row in group if (score := _score(row, metric)) is not None]
-        if len(scores) < len(pixels):
-            continue
-        score = fmean(scores) if metric != "ms_ssim" else ms_ssim_decibels(fmean(scores))
-        if math.isfinite(score):
-            points.append(Point(quality, fmean(8 * row.bytes / pixels[row.image] for row in group), score))
-    label = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}[metric]
-    found = Curve(name, tuple(sorted(points, key=lambda point: (point.bpp, point.psnr))), label).rising()
+def curve(name: str, rows: Iterable[Measurement], pictures: Sequence[PictureRecord], metric: Metric) -> Curve | None:
+    """The mean curve of ``pictures`` by a metric; None with fewer than two points."""
+    images = {picture.name for picture in pictures}
+    chosen = [row for row in rows if row.image in images]
+    if not chosen:
+        return None
+    found = mean_curve(name, chosen, metric).rising()
     return found if len(found.points) > 1 else None
 
 
-def _score(row: Row, metric: str) -> float | None:
-    if row.psnr is None:  # restored exactly: not a point of a lossy curve, by whatever metric
-        return None
-    return {"psnr": row.psnr, "ms_ssim": row.ms_ssim, "ssimulacra2": row.ssimulacra2}[metric]
+def _scored(codec: CodecRecord, results: Results, lossy: Sequence[CodecRecord]) -> Scored:
+    """The curves of a codec, each over the pictures to be compared by its metric."""
+    curves = []
+    for metric in METRICS:
+        without = _without(results, lossy, metric)
+        pictures = [picture for picture in results.pictures if picture.name not in without]
+        curves.append(curve(codec.name, results.of(codec.name), pictures, metric))
+    return Scored(
+        codec.name, codec.name.startswith(PREFIX), False, codec.settings, tuple(c for c in curves if c is not None)
+    )
 
 
-def _without(results: Results, lossy: Sequence[Codec], metric: str) -> set[str]:
-    """The names of pictures that have no score at half of some lossy codec's settings or more."""
+def _without(results: Results, lossy: Sequence[CodecRecord], metric: Metric) -> set[str]:
+    """The names of pictures that have no score at half of some lossy codec's settings or more.
+
+    Codecs that were not measured by the metric at all do not count.
+    """
     names: set[str] = set()
     for codec in lossy:
         known: dict[str, list[bool]] = {}
         for row in results.of(codec.name):
-            known.setdefault(row.image, []).append(_score(row, metric) is not None)
-        names |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
+            known.setdefault(row.image, []).append(score_of(row, metric) is not None)
+        if any(map(any, known.values())):
+            names |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
     return names
 
 
-def _scored(codec: Codec, rows: Sequence[Row], compared: Sequence[Sequence[Picture]]) -> Scored:
-    """The curves of a codec, each over the pictures to be compared by its metric."""
-    curves = [curve(codec.name, rows, pictures, metric) for metric, pictures in zip(METRICS, compared, strict=True)]
-    return Scored(codec.name, codec.name.startswith(PREFIX), False, codec.settings, *curves)
-
-
-def _compare(each: Scored, reference: Scored, ours: Scored | None) -> Comparison:
+def _compare(metric: Metric, scored: Sequence[Scored], reference: Scored, ours: Scored | None) -> Comparison:
+    own = ours.curve(metric) if ours else None
     return Comparison(
-        each.name,
-        each.ours,
-        each.published,
-        each.about,
-        compare(reference.psnr, each.psnr),
-        compare(reference.ms_ssim, each.ms_ssim),
-        compare(each.psnr, ours.psnr if ours else None),
+        metric,
+        tuple(compare(reference.curve(metric), each.curve(metric)) for each in scored),
+        tuple(compare(each.curve(metric), own) for each in scored),
     )
 
 
-def _at(found: Curve | None, level: float, psnr: bool) -> float | None:
-    if found is None:
-        return None
+def _levels(metric: Metric, measured: Sequence[Scored]) -> Levels:
+    curves = [(each.name, each.curve(metric)) for each in measured]
+    return Levels(
+        metric,
+        tuple(Fixed(name, tuple(_bpp_at(found, level) for level in metric.levels)) for name, found in curves),
+        tuple(Fixed(name, tuple(_score_at(found, rate) for rate in RATES)) for name, found in curves),
+    )
+
+
+def _bpp_at(found: Curve | None, score: float) -> float | None:
     try:
-        return found.bpp_at(level) if psnr else found.psnr_at(level)
+        return found.bpp_at(score) if found else None
     except CurveError:
         return None
 
 
-def _lossless(codec: Codec, rows: Sequence[Row], pictures: Sequence[Picture]) -> Lossless:
-    by_name = {picture.name: picture for picture in pictures}
-    raw = sum(picture.pixels * picture.channels for picture in pictures)
-    bpp = fmean(8 * row.bytes / by_name[row.image].pixels for row in rows)
-    return Lossless(codec.name, codec.settings, bpp, sum(row.bytes for row in rows) / raw)
+def _score_at(found: Curve | None, bpp: float) -> float | None:
+    try:
+        return found.score_at(bpp) if found else None
+    except CurveError:
+        return None
 
 
-def _gains(results: Results, ours: str, rivals: Sequence[str]) -> tuple[Gain, ...]:
-    """Sorted by the rival that is hardest to beat, the greatest gain first."""
+def _lossless(codec: CodecRecord, results: Results) -> Lossless:
+    rows = results.of(codec.name)
+    raw = sum(picture.pixels * picture.channels for picture in results.pictures)
+    return Lossless(codec.name, codec.settings, fmean(row.bpp for row in rows), sum(row.bytes for row in rows) / raw)
+
+
+def _gains(metric: Metric, results: Results, ours: Scored, rivals: Sequence[str]) -> Gains:
+    """Sorted by the rival that is hardest to beat."""
     gains = []
     for picture in results.pictures:
         curves = [
-            curve(name, (row for row in results.of(name) if row.image == picture.name), [picture], "psnr")
-            for name in (ours, *rivals)
+            curve(name, (row for row in results.of(name) if row.image == picture.name), [picture], metric)
+            for name in (ours.name, *rivals)
         ]
         gains.append(Gain(picture.name, tuple(compare(rival, curves[0]) for rival in curves[1:])))
     hardest = hardest_rival(gains)
-    return tuple(sorted(gains, key=lambda gain: _percent(gain.against[hardest]) if rivals else 0.0))
+    ordered = sorted(gains, key=lambda gain: _percent(gain.against[hardest]) if rivals else 0.0)
+    return Gains(metric, tuple(ordered), hardest)
 
 
 def hardest_rival(gains: Sequence[Gain]) -> int:

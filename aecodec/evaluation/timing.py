@@ -14,9 +14,9 @@ from time import perf_counter
 
 import numpy as np
 
+from aecodec.evaluation.measure import MeasuredCodec
 from aecodec.evaluation.metrics import Pixels
 from aecodec.evaluation.results import Memory, Time
-from aecodec.evaluation.rivals import Rival
 from aecodec.evaluation.sources import Source
 
 ENOUGH = 0.1  # seconds after which an action is not repeated
@@ -49,15 +49,15 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def time_codec(rival: Rival, source: Source, qualities: Sequence[int]) -> list[Time]:
+def time_codec(codec: MeasuredCodec, source: Source, qualities: Sequence[int]) -> list[Time]:
     """Time one codec on one picture; it has been warmed up by a small one."""
     pixels = source.read()
-    _warm_up(rival, qualities[0])
+    _warm_up(codec, qualities[0])
     times = []
     for quality in qualities:
-        data, encode = _shortest(partial(rival.encode, pixels, quality))
-        _, decode = _shortest(partial(rival.decode, data))
-        times.append(Time(rival.name, source.name, quality, encode, decode))
+        data, encode = _shortest(partial(codec.encode, pixels, quality))
+        _, decode = _shortest(partial(codec.decode, data))
+        times.append(Time(codec.name, source.name, quality, encode, decode))
     return times
 
 
@@ -73,34 +73,34 @@ def _shortest(action: partial[bytes] | partial[Pixels]) -> tuple[bytes, float]:
     return result, min(seconds)
 
 
-def peak_memory(pool: ProcessPoolExecutor, rival: Rival, source: Source, quality: int) -> Memory | None:
+def peak_memory(pool: ProcessPoolExecutor, codec: MeasuredCodec, source: Source, quality: int) -> Memory | None:
     """What a codec adds at its peak, encoding and decoding in a fresh process each; None where that is not known.
 
     The processes of ``pool`` must serve one call each.
     """
-    loaded, encode, data = pool.submit(_encode_peak, rival, source, quality).result()
-    decode = pool.submit(_decode_peak, rival, data, quality).result()
+    loaded, encode, data = pool.submit(_encode_peak, codec, source, quality).result()
+    decode = pool.submit(_decode_peak, codec, data, quality).result()
     return Memory(loaded, encode, decode) if loaded else None
 
 
-def _encode_peak(rival: Rival, source: Source, quality: int) -> tuple[int, int, bytes]:
+def _encode_peak(codec: MeasuredCodec, source: Source, quality: int) -> tuple[int, int, bytes]:
     """Resident bytes before encoding (0 where unknown), what encoding adds at its peak, and the file."""
     pixels = source.read()
-    _warm_up(rival, quality)
+    _warm_up(codec, quality)
     before = _forget_peak()
-    data = rival.encode(pixels, quality)
+    data = codec.encode(pixels, quality)
     return before, _added(before), data
 
 
-def _decode_peak(rival: Rival, data: bytes, quality: int) -> int:
-    _warm_up(rival, quality)
+def _decode_peak(codec: MeasuredCodec, data: bytes, quality: int) -> int:
+    _warm_up(codec, quality)
     before = _forget_peak()
-    rival.decode(data)
+    codec.decode(data)
     return _added(before)
 
 
-def _warm_up(rival: Rival, quality: int) -> None:
-    rival.decode(rival.encode(np.zeros((64, 64, 3), np.uint8), quality))
+def _warm_up(codec: MeasuredCodec, quality: int) -> None:
+    codec.decode(codec.encode(np.zeros((64, 64, 3), np.uint8), quality))
 
 
 def _forget_peak() -> int:

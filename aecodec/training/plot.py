@@ -21,9 +21,15 @@ def draw(log: Path, target: Path) -> bool:
     losses.set(xlabel="minutes", ylabel="loss", yscale="log", title="training loss")
     for number, record in enumerate(validations):
         shade = 0.85 * (1 - (number + 1) / len(validations))
-        points = record["points"]
+        points = record["points"]  # "psnr" in logs of runs that began before scores by other metrics
         label = f"{record['seconds'] / 60:.0f} min"
-        curves.plot([p["bpp"] for p in points], [p["psnr"] for p in points], ".-", color=(shade,) * 3, label=label)
+        curves.plot(
+            [p["bpp"] for p in points],
+            [p.get("score", p.get("psnr")) for p in points],
+            ".-",
+            color=(shade,) * 3,
+            label=label,
+        )
     curves.set(xlabel="bits per pixel", ylabel="PSNR (dB)", title="validation")
     if validations:
         curves.legend(fontsize="x-small")

@@ -14,6 +14,7 @@ import torch
 
 from aecodec.codec import Codec
 from aecodec.errors import AecError, DataError, OutputError
+from aecodec.evaluation.verdict import Extent, judge
 from aecodec.networks.config import SharedConfig
 from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pictures
 from aecodec.training.checkpoint import load_checkpoint
@@ -35,8 +36,7 @@ from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
 from aecodec.training.revive import revive
-from aecodec.training.validation import Validation, Validator, enlargement
-from aecodec.training.verdict import Extent, judge
+from aecodec.training.validation import Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, save_weights
 
@@ -151,7 +151,7 @@ def train_folder(
     identity = save_weights(job.output, final.card, final.arrays)  # already now, should the comparison be interrupted
     whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
     try:
-        verdict = judge(job.output, held, whole)
+        verdict = judge(job.output, pixels_of(held), whole)
     except (AecError, OSError, ModuleNotFoundError) as error:  # the model is there, and that is what counts
         report(f"no comparison with other codecs: {error}")
         return replace(final.card, id=identity.hex())
@@ -214,7 +214,7 @@ def _check_sizes(pictures: Pictures, crop: int, config: SharedConfig) -> None:
 
 
 def _summary(validation: Validation) -> str:
-    points = "  ".join(f"{p.bpp:.3f} bpp {p.psnr:.2f} dB" for p in validation.points)
+    points = "  ".join(f"{p.bpp:.3f} bpp {p.score:.2f} dB" for p in validation.points)
     gain = "" if validation.bd_rate is None else f"; BD-rate against JPEG {validation.bd_rate:+.1f} %"
     return f"validation: {points}{gain}"
 

@@ -13,24 +13,25 @@ from PIL import Image
 
 from aecodec.cli.main import main
 from aecodec.evaluation import bench
-from aecodec.evaluation.codecs import models
 from aecodec.evaluation.curves import Curve, Point
 from aecodec.evaluation.extra import BenchError
-from aecodec.evaluation.lossless import Png
-from aecodec.evaluation.metrics import psnr
+from aecodec.evaluation.machine import Machine
+from aecodec.evaluation.measure import MeasuredCodec, Measurement
+from aecodec.evaluation.metrics import METRICS, MS_SSIM, PSNR, SSIMULACRA2, Metric, psnr
+from aecodec.evaluation.ours import models
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.report import markdown
-from aecodec.evaluation.results import Results, Row, Time, read_results, write_results
-from aecodec.evaluation.rivals import Jpeg, Machine, Rival, WebP
+from aecodec.evaluation.results import Results, Time, read_results, write_results
+from aecodec.evaluation.rivals import JPEG, PNG, WEBP
 from aecodec.evaluation.sources import Source, find_sources
-from aecodec.evaluation.summary import curve, summarise
+from aecodec.evaluation.summary import BdRate, Summary, curve, summarise
 from aecodec.sampling import evenly
 from tests.bench_pictures import picture
 from tests.conftest import TINY
 from tests.measured import PICTURES, results, rows
 
 POINTS = Path(__file__).parent.parent.parent / "benchmarks" / "published" / "kodak.json"
-OPTIONS = bench.Options(timed=1, ssimulacra2=False)
+OPTIONS = bench.Options(timed=1, metrics=(PSNR, MS_SSIM))
 
 
 @pytest.fixture
@@ -78,21 +79,23 @@ def test_a_few_of_many_come_from_all_over() -> None:
 
 def test_rows_hold_real_sizes_and_scores(folder: Path) -> None:
     sources, _ = find_sources(folder)
-    (row,) = bench.measure_picture(Jpeg(), sources[0], [50], True)
-    data = Jpeg().encode(sources[0].read(), 50)
+    metrics = tuple(metric for metric in METRICS if metric.compute)
+    (row,) = bench.measure_picture(JPEG, sources[0], [bench.Scoring(50, metrics)])
+    data = JPEG.encode(sources[0].read(), 50)
     assert row.bytes == len(data)
-    assert row.psnr == pytest.approx(psnr(sources[0].read(), Jpeg().decode(data)))
+    assert row.pixels == 64 * 96
+    assert row.psnr == pytest.approx(psnr(sources[0].read(), JPEG.decode(data)))
     assert row.ms_ssim is None  # too small
-    assert row.ssimulacra2 is not None
-    (exact,) = bench.measure_picture(Png(), sources[0], [100], True)
-    assert (exact.psnr, exact.ms_ssim, exact.ssimulacra2) == (None, 1.0, 100.0)
+    assert row.ssimulacra2 is not None and row.flip is not None
+    (exact,) = bench.measure_picture(PNG, sources[0], [bench.Scoring(100, metrics)])
+    assert (exact.psnr, exact.ms_ssim, exact.ssimulacra2, exact.flip) == (None, 1.0, 100.0, 0.0)
 
 
 def test_a_run_goes_on_and_measures_only_what_changed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report" / "results.json"
-    codecs = [Jpeg(qualities=(30, 60)), Png()]
+    codecs = [replace(JPEG, qualities=(30, 60)), PNG]
     sources, _ = find_sources(folder)
     said: list[str] = []
     first = bench.run(codecs, sources, path, OPTIONS, "test", said.append)
@@ -104,34 +107,46 @@ def test_a_run_goes_on_and_measures_only_what_changed(
     assert all(time.encode > 0 and time.decode > 0 for time in first.times)
     assert read_results(path) == first
 
-    def plan(codecs: list[Rival], sources: list[Source], known: Results) -> tuple[list[str], list[str]]:
+    def plan(
+        codecs: list[MeasuredCodec], sources: list[Source], known: Results, options: bench.Options = OPTIONS
+    ) -> tuple[list[str], list[str]]:
         """What a run would measure."""
-        left = bench._reusable(known, codecs, sources, "test", OPTIONS)
-        scores, times = bench._missing(codecs, sources, left.rows), bench._missing(codecs, sources[:1], left.times)
-        return tuple([f"{r.name} {s.name}" for r, s, _ in tasks] for tasks in (scores, times))  # type: ignore[return-value]
+        left = bench._reusable(known, codecs, sources, "test", options)
+        scores = bench._unscored(codecs, sources, left.rows, options)
+        times = bench._untimed(codecs, sources[:1], left.times)
+        return [f"{c.name} {s.name}" for c, s, _ in scores], [f"{c.name} {s.name}" for c, s, _ in times]
 
     assert plan(codecs, sources, first) == ([], [])
     stopped = replace(first, rows=first.rows[1:], times=())
     assert plan(codecs, sources, stopped) == (["JPEG 1.png"], ["JPEG 1.png", "PNG 1.png"])
-    other = [Jpeg("4:4:4", qualities=(30, 60)), WebP(qualities=(50,)), Png()]
+    jpeg_444 = replace(JPEG, options={**JPEG.options, "subsampling": "4:4:4"})
+    other = [replace(jpeg_444, qualities=(30, 60)), replace(WEBP, qualities=(50,)), PNG]
     assert plan(other, sources, first)[0] == [f"{c.name} {s.name}" for c in other[:2] for s in sources]
-    more = [Jpeg(qualities=(30, 60, 90)), Png()]
+    more = [replace(JPEG, qualities=(30, 60, 90)), PNG]
     assert plan(more, sources, first)[0] == ["JPEG 1.png", "JPEG below/2.png"]
 
     monkeypatch.setattr(bench, "machine", lambda: Machine("another", 1, "system"))
     assert plan(codecs, sources, first) == ([], ["JPEG 1.png", "PNG 1.png"])
     monkeypatch.undo()
 
+    seen = replace(OPTIONS, metrics=(PSNR, MS_SSIM, SSIMULACRA2))
+    assert plan(codecs, sources, first, seen) == (["JPEG 1.png", "JPEG below/2.png"], [])  # what is exact needs none
+    more_seen = bench.run(codecs, sources, path, seen, "test", said.append)
+    assert [replace(row, ssimulacra2=None) for row in more_seen.rows if row.codec == "JPEG"] == [
+        row for row in first.rows if row.codec == "JPEG"
+    ]
+    assert plan(codecs, sources, more_seen, seen) == plan(codecs, sources, more_seen) == ([], [])
+
     Image.fromarray(picture(64, 96, 9)).save(folder / "1.png")
     changed, _ = find_sources(folder)
     assert plan(codecs, changed, first) == (["JPEG 1.png", "PNG 1.png"], ["JPEG 1.png", "PNG 1.png"])
     monkeypatch.setattr(bench, "version", lambda name: "another")
-    assert len(plan(codecs, sources, first)[0]) == 4
+    assert plan(codecs, sources, more_seen, seen)[0] == ["JPEG 1.png", "JPEG below/2.png"]
 
 
 def test_a_failing_codec_and_its_picture_are_named(folder: Path) -> None:
     sources, _ = find_sources(folder)
-    with pytest.raises(BenchError, match=r"1\.png: JPEG failed \(broken\)"), bench._named(Jpeg(), sources[0]):
+    with pytest.raises(BenchError, match=r"1\.png: JPEG failed \(broken\)"), bench._named(JPEG, sources[0]):
         raise ValueError("broken")
 
 
@@ -147,38 +162,48 @@ def test_a_file_that_is_no_result_is_named_and_kept(tmp_path: Path, text: str) -
 # Summaries
 
 
+def against_reference(summary: Summary, metric: Metric, place: int) -> BdRate:
+    comparison = summary.comparison(metric)
+    assert comparison is not None
+    return comparison.against_reference[place]
+
+
 def test_summary_of_a_codec_with_half_the_bytes() -> None:
-    exact = [Row("PNG", image, 100, 12000, None, 1.0, 100.0) for image in ("a", "b")]
+    exact = [Measurement("PNG", image, 100, 12000, 8000, None, 1.0, 100.0) for image in ("a", "b")]
     summary = summarise(results(*rows("aecodec x", 0.5), *rows("JPEG", 1), *exact))
     assert summary.reference == "JPEG"
-    ours = next(each for each in summary.comparisons if each.ours)
-    assert ours.psnr.percent == pytest.approx(-50, abs=0.1)
-    assert ours.ms_ssim.percent == pytest.approx(-50, abs=0.1)
-    assert (ours.psnr.low, ours.psnr.high) == pytest.approx((26 + 20 / 6 + 0.5, 26 + 80 / 6 + 0.5))
-    assert [each.against[0].percent for each in summary.gains] == pytest.approx([-50, -50], abs=0.1)
+    assert summary.leading is SSIMULACRA2
+    for metric in (SSIMULACRA2, PSNR, MS_SSIM):
+        assert against_reference(summary, metric, 0).percent == pytest.approx(-50, abs=0.1)
+    rate = against_reference(summary, PSNR, 0)
+    assert (rate.low, rate.high) == pytest.approx((26 + 20 / 6 + 0.5, 26 + 80 / 6 + 0.5))
+    for gains in summary.gains:
+        assert [each.against[0].percent for each in gains.pictures] == pytest.approx([-50, -50], abs=0.1)
+        assert gains.wins == (2,)
     (lossless,) = summary.lossless
     assert lossless.share == 0.5
     assert lossless.bpp == 12
-    half, whole = summary.rates_at
+    levels = next(each for each in summary.levels if each.metric is PSNR)
+    half, whole = levels.rates
     assert half.values[1] == pytest.approx((whole.values[1] or 0) / 2, rel=0.01)
     assert half.values[0] is None  # below the curve
 
 
 def test_curves_average_ms_ssim_before_the_decibels_and_leave_out_exact_points() -> None:
     found = [
-        Row("x", "a", 10, 1000, 30.0, 0.90, 1.0),
-        Row("x", "b", 10, 1000, 32.0, 0.98, 1.0),
-        Row("x", "a", 50, 2000, 34.0, 0.97, 1.0),
-        Row("x", "b", 50, 2000, 36.0, 0.99, 1.0),
-        Row("x", "a", 90, 3000, 40.0, 0.99, 1.0),
-        Row("x", "b", 90, 3000, None, 1.0, 100.0),
+        Measurement("x", "a", 10, 1000, 8000, 30.0, 0.90, 1.0),
+        Measurement("x", "b", 10, 1000, 8000, 32.0, 0.98, 1.0),
+        Measurement("x", "a", 50, 2000, 8000, 34.0, 0.97, 1.0),
+        Measurement("x", "b", 50, 2000, 8000, 36.0, 0.99, 1.0),
+        Measurement("x", "a", 90, 3000, 8000, 40.0, 0.99, 1.0),
+        Measurement("x", "b", 90, 3000, 8000, None, 1.0, 100.0),
     ]
-    decibels = curve("x", found, PICTURES, "psnr")
-    similar = curve("x", found, PICTURES, "ms_ssim")
+    decibels = curve("x", found, PICTURES, PSNR)
+    similar = curve("x", found, PICTURES, MS_SSIM)
     assert decibels == Curve("x", (Point(10, 1.0, 31.0), Point(50, 2.0, 35.0)))
     assert similar is not None
-    assert similar.psnrs == pytest.approx([-10 * math.log10(0.06), -10 * math.log10(0.02)])
-    assert curve("x", found[:2], PICTURES, "psnr") is None
+    assert similar.scores == pytest.approx([-10 * math.log10(0.06), -10 * math.log10(0.02)])
+    assert curve("x", found[:2], PICTURES, PSNR) is None
 
 
 def test_a_picture_that_a_codec_restores_exactly_takes_no_part_in_curves() -> None:
@@ -188,19 +213,20 @@ def test_a_picture_that_a_codec_restores_exactly_takes_no_part_in_curves() -> No
     measured = results(*exact, *jpeg)
     summary = summarise(measured)
     assert summary.left_out == ("b",)
-    expected = [curve(each[0].codec, each, PICTURES[:1], "psnr") for each in alone]
-    assert [each.psnr for each in summary.scored] == expected
-    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
+    expected = [curve(each[0].codec, each, PICTURES[:1], PSNR) for each in alone]
+    assert [each.curve(PSNR) for each in summary.scored] == expected
+    assert against_reference(summary, PSNR, 0).percent == pytest.approx(-50, abs=0.1)
     text = markdown(measured, summary)
-    assert "On this picture, at equal PSNR, aecodec x takes 50 % fewer bytes than JPEG" in text
+    assert "On this picture, at equal SSIMULACRA2, aecodec x takes 50 % fewer bytes than JPEG" in text
     assert "In no curve and no BD-rate: 1 of 2 pictures (b), which" in text
 
     exact = [row if row.image == "a" or row.quality < 80 else replace(row, psnr=None) for row in ours]
     summary = summarise(results(*exact, *jpeg))
     assert summary.left_out == ()
     assert summary.ours is not None
-    assert summary.ours.psnr is not None
-    assert [point.quality for point in summary.ours.psnr.points] == [20, 40, 60]
+    kept = summary.ours.curve(PSNR)
+    assert kept is not None
+    assert [point.quality for point in kept.points] == [20, 40, 60]
 
 
 def test_a_picture_too_small_for_ms_ssim_takes_no_part_in_its_curves() -> None:
@@ -210,8 +236,8 @@ def test_a_picture_too_small_for_ms_ssim_takes_no_part_in_its_curves() -> None:
     )
     summary = summarise(results(*ours, *jpeg))
     assert summary.left_out == ()
-    assert summary.comparisons[0].psnr.percent == pytest.approx(-50, abs=0.1)
-    assert summary.comparisons[0].ms_ssim.percent == pytest.approx(-50, abs=0.1)
+    assert against_reference(summary, PSNR, 0).percent == pytest.approx(-50, abs=0.1)
+    assert against_reference(summary, MS_SSIM, 0).percent == pytest.approx(-50, abs=0.1)
 
 
 def test_points_that_others_beat_are_left_out() -> None:
@@ -222,15 +248,15 @@ def test_points_that_others_beat_are_left_out() -> None:
 def test_gains_and_losses_are_sorted_by_the_hardest_rival() -> None:
     better, worse = rows("aecodec x", 0.5), rows("aecodec x", 2)
     mixed = [row for row in worse if row.image == "a"] + [row for row in better if row.image == "b"]
-    gains = summarise(results(*mixed, *rows("JPEG", 1), *rows("AVIF", 0.8))).gains
+    gains = summarise(results(*mixed, *rows("JPEG", 1), *rows("AVIF", 0.8))).gains[0].pictures
     assert [gain.image for gain in gains] == ["b", "a"]
     assert [(each.percent or 0) > 0 for each in gains[1].against] == [True, True]
 
 
 def test_without_a_common_range_the_reason_is_given() -> None:
     summary = summarise(results(*rows("aecodec x", 1, 50.0), *rows("JPEG", 1)))
-    assert summary.comparisons[0].psnr.percent is None
-    assert "no range of PSNR in common" in summary.comparisons[0].psnr.reason
+    assert against_reference(summary, PSNR, 0).percent is None
+    assert "no range of PSNR in common" in against_reference(summary, PSNR, 0).reason
 
 
 def test_speed_is_taken_at_the_psnr_aimed_at() -> None:
@@ -250,7 +276,7 @@ def test_published_points_are_read_and_marked() -> None:
     assert {"BPG 4:4:4", "HEVC HM", "AV1 (libaom)", "VVC VTM", "ELIC", "C3", "EVC-S"} <= names
     assert all(point.source for point in points)
     summary = summarise(results(*rows("JPEG", 1)), points)
-    assert all(each.published for each in summary.comparisons[1:])
+    assert all(each.published for each in summary.scored[1:])
 
 
 @pytest.mark.parametrize("text", ["damaged", "[]", '{"x": {}}', '{"x": {"source": "s", "bpp": [0], "psnr": [1]}}'])
@@ -274,10 +300,10 @@ def test_results_survive_the_file(tmp_path: Path) -> None:
 def test_bench_writes_a_report_and_goes_on_from_it(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "report"
     arguments = ["bench", str(folder), "-o", str(output), "--model", str(TINY), "--codecs", "jpeg,png"]
-    arguments += ["--jobs", "1", "--timed", "1", "--no-ssimulacra2", "--limit", "1"]
+    arguments += ["--jobs", "1", "--timed", "1", "--metrics", "ms-ssim", "--limit", "1"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "| JPEG |" in result.output
+    assert "| JPEG | +0.0 % |" in result.output
     names = {path.name for path in output.iterdir()}
     assert {"report.html", "summary.md", "results.json", "psnr.png", "speed.png"} <= names
     found = read_results(output / "results.json")
@@ -293,6 +319,7 @@ def test_bench_writes_a_report_and_goes_on_from_it(folder: Path, tmp_path: Path)
     ("arguments", "message"),
     [
         (["--codecs", "bpg"], "aecodec: no codec 'bpg'"),
+        (["--metrics", "vmaf"], "aecodec: no metric 'vmaf'; there are ssimulacra2, psnr, ms-ssim, flip"),
         (["--model", "nothing"], "aecodec: no model named 'nothing'"),
         (["--model", str(TINY), "--published", "pictures/notes.txt"], "notes.txt: not a file of published points"),
         (["--model", str(TINY), "--matrix", "pictures/notes.txt"], "notes.txt: not a matrix"),

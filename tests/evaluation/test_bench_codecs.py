@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from aecodec.errors import ModelError
-from aecodec.evaluation.codecs import Model, choose, models, rivals
 from aecodec.evaluation.extra import BenchError, optional, version
-from aecodec.evaluation.metrics import as_rgb, ms_ssim, ms_ssim_decibels, psnr, ssimulacra2
-from aecodec.evaluation.rivals import Jpeg, JpegXl, Rival
+from aecodec.evaluation.metrics import METRICS, as_rgb, flip, ms_ssim, ms_ssim_decibels, psnr, ssimulacra2
+from aecodec.evaluation.ours import Aecodec, models
+from aecodec.evaluation.rivals import JPEG, RIVALS, Rival, choose
 from aecodec.networks.config import DEFAULT_EFFORT
 from tests.bench_pictures import picture
 from tests.conftest import TINY
@@ -20,13 +20,27 @@ from tests.conftest import TINY
 
 def test_ms_ssim_and_ssimulacra2_are_best_for_equal_pictures_and_fall_with_the_quality() -> None:
     original = picture(176, 192, 3)
-    good, bad = (Jpeg().decode(Jpeg().encode(original, quality)) for quality in (90, 10))
+    good, bad = (JPEG.decode(JPEG.encode(original, quality)) for quality in (90, 10))
     assert ms_ssim(original, original) == pytest.approx(1)
     assert ssimulacra2(original, original) == pytest.approx(100)
     for metric in (ms_ssim, ssimulacra2):
         best, worst = metric(original, good), metric(original, bad)
         assert best is not None and worst is not None
         assert worst < best
+    assert flip(original, original) == 0
+    assert 0 < flip(original, good) < flip(original, bad) < 1
+
+
+def test_every_metric_of_a_curve_grows_with_the_quality() -> None:
+    original = picture(176, 192, 3)
+    good, bad = (JPEG.decode(JPEG.encode(original, quality)) for quality in (90, 10))
+    for metric in METRICS:
+        if metric.compute is not None:
+            best, worst = metric.compute(original, good), metric.compute(original, bad)
+            assert best is not None and worst is not None
+            assert metric.on_curve(best) > metric.on_curve(worst)
+        if metric.exact is not None:
+            assert metric.on_curve(metric.exact) >= metric.levels[-1]
 
 
 def test_metrics_of_pictures_that_are_too_small_are_none() -> None:
@@ -42,7 +56,7 @@ def test_ms_ssim_decibels() -> None:
     assert ms_ssim_decibels(1) == math.inf
 
 
-@pytest.mark.parametrize("rival", rivals(1), ids=lambda rival: rival.name)
+@pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)
 @pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
 def test_every_codec_restores_the_picture_it_was_given(rival: Rival, grey: bool) -> None:
     original = picture(64, 96, 1)[..., 0] if grey else picture(64, 96, 1)
@@ -60,7 +74,7 @@ def test_every_codec_restores_the_picture_it_was_given(rival: Rival, grey: bool)
 
 
 def test_codecs_say_what_they_are() -> None:
-    every = rivals(1)
+    every = RIVALS
     assert len({rival.name for rival in every}) == len(every)
     for rival in every:
         assert rival.settings
@@ -70,12 +84,13 @@ def test_codecs_say_what_they_are() -> None:
 
 def test_jpeg_xl_quality_is_that_of_cjxl() -> None:
     original = picture(64, 96, 1)
-    sizes = [len(JpegXl().encode(original, quality)) for quality in (1, 10, 29, 30, 60, 90, 100)]
+    jpeg_xl = next(rival for rival in RIVALS if rival.name == "JPEG XL e7")
+    sizes = [len(jpeg_xl.encode(original, quality)) for quality in (1, 10, 29, 30, 60, 90, 100)]
     assert sizes == sorted(sizes)
 
 
 def test_codecs_are_chosen_by_the_beginnings_of_their_names() -> None:
-    every = rivals(1)
+    every = RIVALS
     assert choose(every, []) == every
     assert [rival.name for rival in choose(every, ["jpeg"])] == ["JPEG"]
     assert [rival.name for rival in choose(every, ["JPEG XL", "webp l"])] == [
@@ -87,7 +102,7 @@ def test_codecs_are_chosen_by_the_beginnings_of_their_names() -> None:
 
 def test_models_are_named_and_told_apart(tmp_path: Path) -> None:
     (model,) = models([str(TINY)])
-    assert isinstance(model, Model)
+    assert isinstance(model, Aecodec)
     assert model.name.startswith("aecodec ")
     assert model.id in model.settings
     original = picture(64, 96, 1)

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from PIL import Image
 from aecodec.evaluation import bench, plots
 from aecodec.evaluation.crops import SIDE, Example, at_least, choose, make_examples, typical
 from aecodec.evaluation.extra import BenchError
-from aecodec.evaluation.lossless import Png
+from aecodec.evaluation.machine import Machine
+from aecodec.evaluation.measure import MeasuredCodec
+from aecodec.evaluation.metrics import MS_SSIM, PSNR, SSIMULACRA2
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.report import Matrix, MatrixRow, headline, html, lossy_sources, markdown, read_matrix
-from aecodec.evaluation.results import Codec, Machine, Memory, Results, Time, Timing
-from aecodec.evaluation.rivals import Jpeg, Rival, WebP
+from aecodec.evaluation.results import CodecRecord, Memory, Results, Time, Timing
+from aecodec.evaluation.rivals import JPEG, PNG, WEBP
 from aecodec.evaluation.sources import Source, find_sources
 from aecodec.evaluation.summary import Summary, summarise
 from tests.bench_pictures import Ours, picture
@@ -32,32 +35,41 @@ NASTY = "a<b>&'\".png"  # a file name that HTML has to escape
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Source], list[Rival]]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Source], list[MeasuredCodec]]:
     """Results on three small pictures, measured in this process."""
     folder = tmp_path_factory.mktemp("pictures")
     for name, seed in (("one.png", 1), (NASTY, 2), ("three.png", 3)):
         Image.fromarray(picture(230, 260, seed)).save(folder / name)
     sources, _ = find_sources(folder)
-    codecs: list[Rival] = [Ours(), Jpeg(qualities=(20, 40, 60, 80)), WebP(qualities=(20, 40, 60, 80)), Png()]
-    rows = [r for c in codecs for s in sources for r in bench.measure_picture(c, s, c.qualities, False)]
+    codecs: list[MeasuredCodec] = [Ours(), *(replace(codec, qualities=(20, 40, 60, 80)) for codec in (JPEG, WEBP)), PNG]
+    metrics = (PSNR, MS_SSIM)
+    rows = [
+        row
+        for codec in codecs
+        for source in sources
+        for row in bench.measure_picture(codec, source, [bench.Scoring(q, metrics) for q in codec.qualities])
+    ]
     times = [Time(row.codec, row.image, row.quality, 0.01, 0.02) for row in rows]
     timing = Timing(Machine("processor", 2, "system"), 1, 0.1, "2026-01-01")
     described = [
-        Codec(c.name, c.settings, c.versions, "", "2026-01-01", timing, Memory(10**7, 10**6, 10**6)) for c in codecs
+        CodecRecord(c.name, c.settings, c.versions, "", "2026-01-01", timing, Memory(10**7, 10**6, 10**6))
+        for c in codecs
     ]
     pictures = tuple(source.picture for source in sources)
-    metrics = {"pytorch-msssim": "1"}
-    return Results("test <set>", pictures, tuple(described), metrics, tuple(rows), tuple(times)), sources, codecs
+    versions = {"psnr": "1", "ms_ssim": "1"}
+    return Results("test <set>", pictures, tuple(described), versions, tuple(rows), tuple(times)), sources, codecs
 
 
 @pytest.fixture(scope="module")
-def summary(measured: tuple[Results, list[Source], list[Rival]]) -> Summary:
+def summary(measured: tuple[Results, list[Source], list[MeasuredCodec]]) -> Summary:
     return summarise(measured[0], read_published(POINTS))
 
 
 @pytest.fixture(scope="module")
 def examples(
-    measured: tuple[Results, list[Source], list[Rival]], summary: Summary, tmp_path_factory: pytest.TempPathFactory
+    measured: tuple[Results, list[Source], list[MeasuredCodec]],
+    summary: Summary,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> list[Example]:
     results, sources, codecs = measured
     cache = tmp_path_factory.mktemp("cache") / "crops.json"
@@ -72,7 +84,7 @@ def examples(
 
 @pytest.fixture(scope="module")
 def page(
-    measured: tuple[Results, list[Source], list[Rival]],
+    measured: tuple[Results, list[Source], list[MeasuredCodec]],
     summary: Summary,
     examples: list[Example],
     tmp_path_factory: pytest.TempPathFactory,
@@ -86,7 +98,7 @@ def page(
 
 
 def test_crops_are_exact_and_of_no_fewer_bytes_than_ours(
-    measured: tuple[Results, list[Source], list[Rival]], examples: list[Example]
+    measured: tuple[Results, list[Source], list[MeasuredCodec]], examples: list[Example]
 ) -> None:
     _, sources, codecs = measured
     by_name = {source.name: source.read() for source in sources}
@@ -106,11 +118,11 @@ def test_crops_are_exact_and_of_no_fewer_bytes_than_ours(
 
 def test_the_lowest_quality_that_fills_the_budget_is_taken() -> None:
     pixels = picture(64, 96, 1)
-    sizes = {quality: len(Jpeg().encode(pixels, quality)) for quality in range(1, 101)}
-    quality, data = at_least(Jpeg(), pixels, 2500)
+    sizes = {quality: len(JPEG.encode(pixels, quality)) for quality in range(1, 101)}
+    quality, data = at_least(JPEG, pixels, 2500)
     assert len(data) == sizes[quality] >= 2500 > sizes[quality - 1]
-    assert at_least(Jpeg(), pixels, 10**9)[0] == 100
-    assert at_least(Jpeg(), pixels, 1)[0] == 1
+    assert at_least(JPEG, pixels, 10**9)[0] == 100
+    assert at_least(JPEG, pixels, 1)[0] == 1
 
 
 def test_a_crop_lies_within_the_picture_and_is_typical() -> None:
@@ -125,20 +137,25 @@ def test_a_crop_lies_within_the_picture_and_is_typical() -> None:
 # What the report says
 
 
-def test_headline_tells_wins_and_losses(measured: tuple[Results, list[Source], list[Rival]], summary: Summary) -> None:
+def test_headline_tells_wins_and_losses(
+    measured: tuple[Results, list[Source], list[MeasuredCodec]], summary: Summary
+) -> None:
     text = headline(measured[0], summary)
     assert text.startswith("On these 3 pictures, at equal PSNR, aecodec test takes ")
-    for name, each in ((c.name, c.saved.percent) for c in summary.comparisons if not c.ours and not c.published):
-        assert each is not None
-        assert f"{abs(each):.0f} % {'more' if each > 0 else 'fewer'} bytes than {name}" in text
+    comparison = summary.comparison(PSNR)
+    assert comparison is not None
+    for codec, rate in zip(summary.measured[1:], comparison.ours_against[1:], strict=False):
+        assert rate.percent is not None
+        assert f"{abs(rate.percent):.0f} % {'more' if rate.percent > 0 else 'fewer'} bytes than {codec.name}" in text
 
 
 def test_markdown_has_the_numbers_of_the_summary(
-    measured: tuple[Results, list[Source], list[Rival]], summary: Summary
+    measured: tuple[Results, list[Source], list[MeasuredCodec]], summary: Summary
 ) -> None:
     text = markdown(measured[0], summary)
-    ours = next(each for each in summary.comparisons if each.ours)
-    assert f"| aecodec test | {ours.psnr.percent:+.1f} % |" in text
+    comparison = summary.comparison(PSNR)
+    assert comparison is not None
+    assert f"| aecodec test | {comparison.against_reference[0].percent:+.1f} % |" in text
     assert "VVC VTM (published)" in text
     assert "1 thread for every codec" in text
 
@@ -154,7 +171,7 @@ def test_html_escapes_names_and_needs_nothing_from_elsewhere(page: Path) -> None
         assert fetching not in text
 
 
-def test_lossy_sources_are_named(measured: tuple[Results, list[Source], list[Rival]], tmp_path: Path) -> None:
+def test_lossy_sources_are_named(measured: tuple[Results, list[Source], list[MeasuredCodec]], tmp_path: Path) -> None:
     assert lossy_sources(measured[0]) == ""
     Image.fromarray(picture(64, 96, 1)).save(tmp_path / "a.jpg")
     sources, _ = find_sources(tmp_path)
@@ -162,7 +179,9 @@ def test_lossy_sources_are_named(measured: tuple[Results, list[Source], list[Riv
     assert warning.startswith("1 of 1 pictures are in formats that are mostly lossy (a.jpg)")
 
 
-def test_a_report_needs_no_model_no_curve_and_no_times(measured: tuple[Results, list[Source], list[Rival]]) -> None:
+def test_a_report_needs_no_model_no_curve_and_no_times(
+    measured: tuple[Results, list[Source], list[MeasuredCodec]],
+) -> None:
     results = measured[0]
     only = Results("x", results.pictures, results.codecs[3:], results.metrics, results.of("PNG"))
     text = html(only, summarise(only))
@@ -173,12 +192,12 @@ def test_a_report_needs_no_model_no_curve_and_no_times(measured: tuple[Results, 
 
 
 def test_plots_are_the_same_each_time(summary: Summary) -> None:
-    first, second = (plots.svg(plots.rate_distortion(summary, "psnr", True), "salt") for _ in range(2))
+    first, second = (plots.svg(plots.rate_distortion(summary, PSNR, True), "salt") for _ in range(2))
     assert first == second
     assert first.startswith("<svg")
     assert "currentColor" in first
     assert plots.png(plots.speed(summary)).startswith(b"\x89PNG")
-    assert plots.rate_distortion(summary, "ssimulacra2", True) is None
+    assert plots.rate_distortion(summary, SSIMULACRA2, True) is None
 
 
 @pytest.mark.parametrize("text", ["damaged", "[]", "{}", '{"title": "t", "columns": ["a"], "rows": [{"name": "x"}]}'])

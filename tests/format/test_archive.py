@@ -17,8 +17,9 @@ import pytest
 from aecodec import payoff, weights
 from aecodec.codec import Codec
 from aecodec.errors import OutputError
+from aecodec.evaluation.verdict import Extent
 from aecodec.files import new_file
-from aecodec.payoff import Extent, Payment, Point
+from aecodec.payoff import Payment, SampleSize
 from tests.archives import cli, compress, entries, folder, it_pays, write
 from tests.commands import COLOUR, GREY, listing, load, save
 from tests.conftest import TINY
@@ -185,7 +186,7 @@ def test_weights_that_pay_are_embedded(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_payment() -> None:
-    found = Payment(1000, Extent(20, 4000), 400, Point(60, 300, 40.0), Point(55, 350, 39.99))
+    found = Payment(1000, Extent(20, 4000), 400, SampleSize(60, 300, 40.0), SampleSize(55, 350, 39.99))
     assert (found.saved, found.pays) == (500, False)
     assert str(found) == (
         "the weights (1.00 kB) do not pay for 20 pictures: they would save 0.50 kB; compressed with the photo model "
@@ -194,18 +195,18 @@ def test_a_payment() -> None:
     many = replace(found, whole=Extent(2000, 400_000))
     assert many.pays
     assert str(many) == "the weights (1.00 kB) go into the archive: they save 50.00 kB of 2,000 pictures"
-    better = replace(found, own=Point(95, 300, 45.0))
+    better = replace(found, own=SampleSize(95, 300, 45.0))
     assert better.pays
     assert "the photo model does not reach the 45.0 dB" in str(better)
-    assert "would save nothing;" in str(replace(found, other=Point(60, 300, 40.0)))
+    assert "would save nothing;" in str(replace(found, other=SampleSize(60, 300, 40.0)))
 
 
 def test_samples_are_of_few_pixels(folder: Path) -> None:
     large = np.tile(COLOUR, (30, 20, 1))
     save(folder / "large.png", large)
     np.save(folder / "many.npy", np.stack([GREY] * 40))
-    assert payoff._sample(folder / "large.png", 90_000, 3, large.size).shape == (1, 300, 300, 3)
-    assert payoff._sample(folder / "many.npy", 54_000, 3, large.size).shape == (10, 60, 90)
+    assert payoff._sample(folder / "large.png", 90_000, 3, large.size).pixels.shape == (300, 300, 3)
+    assert payoff._sample(folder / "many.npy", 54_000, 3, large.size).pixels.shape == (180, 270)
 
 
 def test_the_package_model_is_not_embedded(folder: Path) -> None:

@@ -14,17 +14,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from aecodec.cli.main import main
-from aecodec.codec import Codec, load_codec
-from aecodec.errors import DataError, ModelError
+from aecodec.codec import load_codec
+from aecodec.errors import DataError
 from aecodec.networks.config import FullyConnectedConfig
 from aecodec.pictures.arrays import is_array, read_array, write_array
-from aecodec.training.data import Crops, PictureArray, TrainingPicture, fitting_crop, large_enough, load_source, split
+from aecodec.training.data import Crops, PictureArray, fitting_crop, large_enough, load_source, split
 from aecodec.training.run import Job, train_folder
-from aecodec.training.sheet import from_sheet, to_sheet
-from aecodec.training.validation import Validator
-from aecodec.training.verdict import Comparison, Extent, Verdict, judge
 from aecodec.weights import load_weights
-from tests.conftest import TINY
 from tests.training_data import OPTIONS, SMALL, Pixels, digits, pictures, tiles
 
 # --- arrays ---
@@ -215,68 +211,3 @@ def test_a_fully_connected_model_of_digits(tmp_path: Path) -> None:
     other = replace(job, folder=tmp_path / "other")
     with pytest.raises(DataError, match="in colour, but the model is for grey ones only"):
         train_folder(other, OPTIONS, config, report=lambda _: None)
-
-
-# --- the verdict ---
-
-
-def test_the_verdict_compares_with_other_codecs() -> None:
-    verdict = judge(TINY, pictures([(128, 128), (96, 160)]), Extent(100, 2_000_000))
-    text, results = str(verdict), verdict.results()
-    for name in ("this model", "JPEG", "WebP m6", "AVIF s6", "photo model"):
-        assert name in text
-    assert results["held_out_pictures"] == 2
-    assert results["held_out_bd_rate_jpeg_percent"] == pytest.approx(verdict.others[0].bd_rate, abs=0.01)
-    assert all(isinstance(value, int | float) for value in results.values())
-    assert "100 pictures (2.0 megapixels), extrapolated" in text
-
-
-@pytest.mark.parametrize(
-    "held_out",
-    [
-        PictureArray(Path("a.npy"), digits()[:5]),
-        [TrainingPicture(Path("black.png"), np.zeros((30, 30, 3), np.uint8)), *pictures([(64, 64)])],
-        [TrainingPicture(Path("noise.png"), np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))],
-    ],
-    ids=["tiny and grey", "one restored exactly", "noise"],
-)
-def test_pictures_that_are_hard_to_judge_on(
-    tiny: Codec, held_out: Sequence[TrainingPicture], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(name: str) -> Path:
-        raise ModelError(f"no model named {name!r}")
-
-    monkeypatch.setattr("aecodec.training.verdict.find", missing)
-    verdict = judge(TINY, held_out, Extent(5, 5000))
-    assert "photo" not in str(verdict)
-    assert np.isfinite(list(verdict.results().values())).all()
-    points = Validator(held_out)(tiny).points
-    assert all(np.isfinite(point.psnr) for point in points)
-
-
-def test_arrays_are_judged_as_one_file() -> None:
-    verdict = judge(TINY, PictureArray(Path("a.npy"), tiles(9, 40)), Extent(90, 144_000))
-    assert "On 9 pictures (14,400 pixels) held out, in one file" in str(verdict)
-    alone = judge(TINY, [TrainingPicture(Path("a.png"), tile) for tile in tiles(9, 40)], Extent(90, 144_000))
-    assert verdict.bpp < alone.bpp  # no header for each
-
-
-@pytest.mark.parametrize("array", [digits()[:30], tiles(16, 20)], ids=["grey", "colour"])
-def test_sheets_there_and_back(array: Pixels) -> None:
-    sheet = to_sheet(array)
-    height, width = array.shape[1:3]
-    assert np.array_equal(sheet[:height, width : 2 * width], array[1])
-    assert np.array_equal(from_sheet(sheet, height, width), array[: 25 if len(array) == 30 else 16])
-
-
-def test_when_a_weights_file_has_paid() -> None:
-    others = (Comparison("JPEG", 2.0, -50.0), Comparison("AVIF s6", 1.5, -30.0), Comparison("WebP m6", None, None))
-    verdict = Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000)
-    assert verdict.paid_after() == 100  # half a bit of 8,000 pixels: 500 bytes a picture
-    assert "has paid for itself after 100 pictures, against AVIF s6" in str(verdict)
-    assert verdict.results()["paid_after_pictures"] == 100
-    lost = replace(verdict, bpp=1.5)
-    assert lost.paid_after() is None
-    assert "does not pay" in str(lost)
-    assert "paid_after_pictures" not in lost.results()
-    assert "cannot be told" in str(replace(verdict, others=others[2:]))

@@ -6,13 +6,26 @@
   // Plots: one figure for each combination of metric, axis and published points.
   const chosen = (name) => (document.querySelector(`#plots input[name=${name}]:checked`) || {}).value;
   const showPlot = () => {
-    const wanted = `${chosen("metric")}-${chosen("axis")}-${chosen("published") || "no"}`;
+    const published = chosen("published") || "no";
+    const wanted = `${chosen("metric")}-${chosen("axis")}-${published}`;
     const plots = [...document.querySelectorAll("[data-plot]")];
     const found = plots.find((plot) => plot.dataset.plot === wanted) || plots[0];
     plots.forEach((plot) => { plot.hidden = plot !== found; });
+    document.querySelectorAll(".published-curve").forEach((each) => { each.hidden = published === "no"; });
   };
-  document.querySelectorAll("#plots input").forEach((input) => input.addEventListener("change", showPlot));
-  if (byId("plots")) showPlot();
+
+  // The metric is chosen for the whole page, by the plot's buttons or by any list.
+  const showMetric = (metric) => {
+    document.querySelectorAll("#plots input[name=metric]").forEach((each) => { each.checked = each.value === metric; });
+    document.querySelectorAll("select.metric").forEach((each) => { each.value = metric; });
+    document.querySelectorAll("[data-metric]").forEach((each) => { each.hidden = each.dataset.metric !== metric; });
+    showPlot();
+  };
+  document.querySelectorAll("#plots input").forEach((input) =>
+    input.addEventListener("change", input.name === "metric" ? () => showMetric(input.value) : showPlot));
+  document.querySelectorAll("select.metric").forEach((select) =>
+    select.addEventListener("change", () => showMetric(select.value)));
+  if (byId("plots")) showMetric(chosen("metric"));  // browsers keep what was chosen before a reload
   document.querySelectorAll(".plot").forEach((plot) =>
     plot.addEventListener("click", () => plot.classList.toggle("large")));
 
@@ -24,8 +37,9 @@
     image.src = `data:image/webp;base64,${crop ? crop.webp : example.original}`;
     image.alt = `${example.image}, ${select.value}`;
     const psnr = !crop || crop.psnr === null ? "exact" : `${crop.psnr.toFixed(2)} dB`;
+    const seen = !crop || crop.ssimulacra2 === null ? "" : `SSIMULACRA2 ${crop.ssimulacra2.toFixed(1)}, `;
     byId(`${side}-caption`).textContent = crop
-      ? `${crop.codec}: ${crop.bytes.toLocaleString("en")} bytes, ${psnr} (quality ${crop.quality})`
+      ? `${crop.codec}: ${crop.bytes.toLocaleString("en")} bytes, ${seen}${psnr} (quality ${crop.quality})`
       : "original";
     byId("why").textContent = `${example.image}: ${example.why}.`;
   };

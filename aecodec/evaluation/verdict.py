@@ -1,6 +1,6 @@
-"""Is the model worth it? A comparison with other codecs on pictures that were held out, at the end of a training run.
+"""Is the model worth it? A comparison with other codecs on pictures that it was not trained on.
 
-Every codec writes real files: one a picture, or where the pictures came as an array one with all of them. "At the same
+Every codec writes real files: one a picture, or where the pictures come as an array one with all of them. "At the same
 quality" means at the PSNR that the model's default quality gives, or the nearest that every codec reaches.
 """
 
@@ -15,18 +15,22 @@ from pathlib import Path
 import numpy as np
 from PIL import features
 
-from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, load_codec
+from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
 from aecodec.errors import ModelError
-from aecodec.evaluation.curves import Curve, CurveError, bd_rate
-from aecodec.evaluation.rivals import Aecodec, Avif, Jpeg, Rival, WebP
-from aecodec.training.data import PictureArray, Pictures, Pixels
-from aecodec.training.sheet import Stacked, to_sheet
-from aecodec.training.validation import QUALITIES, curve_of, cut, measurable
+from aecodec.evaluation.curves import Curve, CurveError, bd_rate, mean_curve
+from aecodec.evaluation.measure import MeasuredCodec, measure_all
+from aecodec.evaluation.metrics import PSNR, Metric, Pixels
+from aecodec.evaluation.ours import Aecodec
+from aecodec.evaluation.rivals import AVIF, AVIF_444, JPEG, WEBP
+from aecodec.evaluation.sheet import to_sheet
 from aecodec.weights import find
 
+QUALITIES = (1, 20, 40, 60, 80, 100)
+SIDE = 512  # pictures are cut to this
 PIXELS = 1_500_000  # to measure; about a minute of one core
 PER_PICTURE = 8_000  # pixels that could be coded in the time that a picture costs whatever its size
 AVIF_QUALITIES = (10, 25, 40, 55, 70, 80, 90, 95)
+EXACT = 50.0  # dB; differences beyond are invisible, and a picture restored exactly counts as this rather than as inf
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Other:
     """The model against another codec; None for what cannot be told from their curves."""
 
     name: str
@@ -63,11 +67,11 @@ class Verdict:
     whole: Extent  # all pictures of the user, to which the measured ones are extrapolated
     psnr: float  # dB, at which rates are compared
     bpp: float
-    others: tuple[Comparison, ...]
+    others: tuple[Other, ...]
     weights_bytes: int
     stacked: bool = False  # all pictures in one file
 
-    def best_other(self) -> Comparison | None:
+    def best_other(self) -> Other | None:
         """The other codec that needs the fewest bytes."""
         rated = [other for other in self.others if other.bpp is not None]
         return min(rated, key=lambda other: other.bpp or math.inf, default=None)
@@ -127,52 +131,62 @@ class Verdict:
         return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}."
 
 
-def judge(weights: Path, held_out: Pictures, whole: Extent) -> Verdict:
+def judge(weights: Path, pictures: Sequence[Pixels] | Pixels, whole: Extent) -> Verdict:
     """Compare a model with JPEG, WebP, AVIF and the installed photo model on as many pictures as take a minute.
 
-    Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without aecodec[train], ModelError
-    for the weights file.
+    Pictures (H, W[, 3]) are each a file, an array of them (N, H, W[, 3]) is one file. ``whole`` are all pictures that
+    the model is for. Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without
+    aecodec[train], ModelError for the weights file.
     """
-    chosen = _affordable(held_out)
-    pictures = measurable(chosen)
-    stacked = isinstance(chosen, PictureArray)
-    shape = pictures[0].shape
-    if stacked:
-        pictures = [to_sheet(np.stack(pictures))]
-    measured = Extent(_area(pictures) // (shape[0] * shape[1]) if stacked else len(pictures), _area(pictures))
+    piece = None
+    chosen = [np.ascontiguousarray(cut(pixels)) for pixels in _affordable(pictures)]
+    measured = Extent(len(chosen), _area(chosen))
+    if isinstance(pictures, np.ndarray):
+        piece = chosen[0].shape[:2]
+        chosen = [to_sheet(np.stack(chosen))]
+        measured = Extent(_area(chosen) // (piece[0] * piece[1]), _area(chosen))
 
     def model(path: Path, name: str) -> Curve:
-        rival: Rival = Stacked(path, shape[0], shape[1], QUALITIES) if stacked else Aecodec(load_codec(path), QUALITIES)
-        return replace(curve_of(rival, pictures).rising(), name=name)
+        return curve_of(Aecodec(path, name, qualities=QUALITIES, piece=piece), chosen).rising()
 
     own = model(weights, "this model")
     own.check()
-    rivals = [_best(own, [curve_of(rival, pictures).rising() for rival in group]) for group in _rivals(pictures)]
+    rivals = [_best(own, [curve_of(rival, chosen).rising() for rival in group]) for group in _rivals(chosen)]
     with suppress(ModelError):
         rivals.append(model(find(DEFAULT_MODEL), "photo model"))
     psnr = _common_psnr(own, rivals)
-    others = tuple(Comparison(rival.name, _bpp_at(rival, psnr), _bd_rate(rival, own)) for rival in rivals)
-    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights.stat().st_size, stacked)
+    others = tuple(Other(rival.name, _bpp_at(rival, psnr), _bd_rate(rival, own)) for rival in rivals)
+    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights.stat().st_size, piece is not None)
+
+
+def curve_of(codec: MeasuredCodec, pictures: Sequence[Pixels], metric: Metric = PSNR) -> Curve:
+    """The mean curve of a codec on pictures (H, W, 3) or (H, W); what is restored exactly counts as 50 dB by PSNR."""
+    return mean_curve(codec.name, measure_all(codec, pictures, (metric,)), metric, EXACT if metric is PSNR else None)
+
+
+def cut(pixels: Pixels) -> Pixels:
+    """The middle of a picture, at most 512 x 512."""
+    top, left = (max(0, side - SIDE) // 2 for side in pixels.shape[:2])
+    return pixels[top : top + SIDE, left : left + SIDE]
 
 
 def _area(pictures: Sequence[Pixels]) -> int:
     return sum(pixels.shape[0] * pixels.shape[1] for pixels in pictures)
 
 
-def _rivals(pictures: Sequence[Pixels]) -> list[list[Rival]]:
+def _rivals(pictures: Sequence[Pixels]) -> list[list[MeasuredCodec]]:
     """Codecs in groups, of each of which the best member counts."""
-    groups: list[list[Rival]] = [[Jpeg()], [WebP()]]
+    groups: list[list[MeasuredCodec]] = [[JPEG], [WEBP]]
     grey = pictures[0].ndim == 2  # no chroma to subsample
     if features.check("avif"):
-        groups.append([Avif(6, s, AVIF_QUALITIES) for s in ("4:2:0", "4:4:4")[: 1 if grey else 2]])
+        groups.append([replace(each, qualities=AVIF_QUALITIES) for each in ((AVIF,) if grey else (AVIF, AVIF_444))])
     return groups
 
 
-def _affordable(pictures: Pictures) -> Pictures:
+def _affordable(pictures: Sequence[Pixels] | Pixels) -> Sequence[Pixels] | Pixels:
     """Some, from all over; at least one."""
-    if isinstance(pictures, PictureArray):
-        return pictures[:: math.ceil(len(pictures) * cut(pictures[0].pixels)[..., 0].size / PIXELS)]
-    cost = sum(PER_PICTURE + cut(picture.pixels)[..., 0].size for picture in pictures)
+    each = 0 if isinstance(pictures, np.ndarray) else PER_PICTURE
+    cost = sum(each + _area([cut(pixels)]) for pixels in pictures)
     return pictures[:: math.ceil(cost / PIXELS)]
 
 
@@ -188,8 +202,8 @@ def _best(own: Curve, curves: Sequence[Curve]) -> Curve:
 
 def _common_psnr(own: Curve, rivals: Sequence[Curve]) -> float:
     """The PSNR of the default quality, or the nearest that all curves reach, where there is such a one."""
-    default = next((p.psnr for p in own.points if p.quality == DEFAULT_QUALITY), sum(own.psnr_range) / 2)
-    ranges = [own.psnr_range, *(rival.psnr_range for rival in rivals if len(rival.points) > 1)]
+    default = next((p.score for p in own.points if p.quality == DEFAULT_QUALITY), sum(own.score_range) / 2)
+    ranges = [own.score_range, *(rival.score_range for rival in rivals if len(rival.points) > 1)]
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
     return min(max(default, low), high) if low < high else default
 

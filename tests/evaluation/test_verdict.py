@@ -1,0 +1,82 @@
+"""The verdict on a model: what it says, and on which pictures it can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aecodec.codec import Codec
+from aecodec.errors import ModelError
+from aecodec.evaluation.metrics import Pixels
+from aecodec.evaluation.sheet import from_sheet, to_sheet
+from aecodec.evaluation.verdict import Extent, Other, Verdict, judge
+from aecodec.training.data import PictureArray, TrainingPicture
+from aecodec.training.validation import Validator, pixels_of
+from tests.conftest import TINY
+from tests.training_data import digits, pictures, tiles
+
+
+def test_the_verdict_compares_with_other_codecs() -> None:
+    verdict = judge(TINY, pixels_of(pictures([(128, 128), (96, 160)])), Extent(100, 2_000_000))
+    text, results = str(verdict), verdict.results()
+    for name in ("this model", "JPEG", "WebP m6", "AVIF s6", "photo model"):
+        assert name in text
+    assert results["held_out_pictures"] == 2
+    assert results["held_out_bd_rate_jpeg_percent"] == pytest.approx(verdict.others[0].bd_rate, abs=0.01)
+    assert all(isinstance(value, int | float) for value in results.values())
+    assert "100 pictures (2.0 megapixels), extrapolated" in text
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [
+        PictureArray(Path("a.npy"), digits()[:5]),
+        [TrainingPicture(Path("black.png"), np.zeros((30, 30, 3), np.uint8)), *pictures([(64, 64)])],
+        [TrainingPicture(Path("noise.png"), np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))],
+    ],
+    ids=["tiny and grey", "one restored exactly", "noise"],
+)
+def test_pictures_that_are_hard_to_judge_on(
+    tiny: Codec, held_out: Sequence[TrainingPicture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> Path:
+        raise ModelError(f"no model named {name!r}")
+
+    monkeypatch.setattr("aecodec.evaluation.verdict.find", missing)
+    verdict = judge(TINY, pixels_of(held_out), Extent(5, 5000))
+    assert "photo" not in str(verdict)
+    assert np.isfinite(list(verdict.results().values())).all()
+    points = Validator(held_out)(tiny).points
+    assert all(np.isfinite(point.score) for point in points)
+
+
+def test_arrays_are_judged_as_one_file() -> None:
+    verdict = judge(TINY, tiles(9, 40), Extent(90, 144_000))
+    assert "On 9 pictures (14,400 pixels) held out, in one file" in str(verdict)
+    alone = judge(TINY, list(tiles(9, 40)), Extent(90, 144_000))
+    assert verdict.bpp < alone.bpp  # no header for each
+
+
+@pytest.mark.parametrize("array", [digits()[:30], tiles(16, 20)], ids=["grey", "colour"])
+def test_sheets_there_and_back(array: Pixels) -> None:
+    sheet = to_sheet(array)
+    height, width = array.shape[1:3]
+    assert np.array_equal(sheet[:height, width : 2 * width], array[1])
+    assert np.array_equal(from_sheet(sheet, height, width), array[: 25 if len(array) == 30 else 16])
+
+
+def test_when_a_weights_file_has_paid() -> None:
+    others = (Other("JPEG", 2.0, -50.0), Other("AVIF s6", 1.5, -30.0), Other("WebP m6", None, None))
+    verdict = Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000)
+    assert verdict.paid_after() == 100  # half a bit of 8,000 pixels: 500 bytes a picture
+    assert "has paid for itself after 100 pictures, against AVIF s6" in str(verdict)
+    assert verdict.results()["paid_after_pictures"] == 100
+    lost = replace(verdict, bpp=1.5)
+    assert lost.paid_after() is None
+    assert "does not pay" in str(lost)
+    assert "paid_after_pictures" not in lost.results()
+    assert "cannot be told" in str(replace(verdict, others=others[2:]))
