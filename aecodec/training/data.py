@@ -6,6 +6,7 @@ padded part counts in rate and distortion like any other: it costs little, but i
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +158,25 @@ def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
     if isinstance(pictures, PictureArray):
         return pictures.without(slice(None, None, every)), pictures[::every]
     return [p for i, p in enumerate(pictures) if i % every], pictures[::every]
+
+
+def unseen(held: Pictures, trained: Pictures, report: Callable[[str], None] = print) -> Pictures:
+    """The held-out pictures without exact duplicates of ones that are trained on, which would flatter the model.
+
+    Raises DataError where all of them are.
+    """
+    known = {_digest(picture.pixels) for picture in trained}
+    new = [i for i, picture in enumerate(held) if _digest(picture.pixels) not in known]
+    if len(new) == len(held):
+        return held
+    if not new:
+        raise DataError("all held-out pictures are duplicates of ones that are trained on; give others: --validation")
+    report(f"left out of the held-out pictures: {len(held) - len(new)} duplicate(s) of ones that are trained on")
+    return PictureArray(held.path, held.pixels[new]) if isinstance(held, PictureArray) else [held[i] for i in new]
+
+
+def _digest(pixels: Pixels) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16, key=repr(pixels.shape).encode()).digest()
 
 
 def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:

@@ -81,7 +81,7 @@ class Trainer:
         device = torch.device(options.device)
         channels_last(self.model.to(device))
         self.average = {n: t.to(device) for n, t in self.average.items()}
-        # Of fully connected layers the gradients are cheap, and Muon costs more than it brings, see docs/experiments.md.
+        # Of fully connected layers the gradients are cheap, and Muon costs more than it brings: docs/experiments.md.
         muon_rate = None if isinstance(self.model.config, FullyConnectedConfig) else options.muon_rate
         self.optimizer = Optimizer(self.model.named_parameters(), muon_rate, options.adam_rate)
         if state:
