@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -138,10 +139,13 @@ def train(
     from aecodec.training.architecture import Shape
     from aecodec.training.loop import TrainOptions
     from aecodec.training.objective import Objective
-    from aecodec.training.run import Job, train_folder
+    from aecodec.training.preparation import Job
+    from aecodec.training.run import train_folder
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: PyTorch finds no CUDA device here")
     options = TrainOptions(
         minutes=None if steps else minutes or 60.0,
         steps=steps,
@@ -171,8 +175,28 @@ def train(
         nodes=nodes,
     )
     job = Job(pictures, output, folder, validation, name, data, licence, init, patterns, crop is None, shape)
-    card = train_folder(job, options, resume=resume, report=lambda text: click.echo(text, err=True))
+    screen = Screen()
+    try:
+        card = train_folder(job, options, resume=resume, report=screen.say, show=screen.renew)
+    except KeyboardInterrupt:
+        screen.say(f"stopped; the same command with --resume goes on from {folder}")
+        raise
     click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")
+
+
+class Screen:
+    """Lines that stay on stderr and, on a terminal, one below them that renews itself."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        click.echo("\r\033[K" * self._terminal + text, err=True)
+
+    def renew(self, text: str) -> None:
+        """The line that renews itself; one that stays where there is no terminal."""
+        click.echo("\r" + text + "\033[K" if self._terminal else text, nl=not self._terminal, err=True)
 
 
 def _levels(text: str) -> tuple[float, float]:

@@ -176,7 +176,7 @@ def unseen(held: Pictures, trained: Pictures, report: Callable[[str], None] = pr
 
 
 def _digest(pixels: Pixels) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16, key=repr(pixels.shape).encode()).digest()
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16, key=repr(pixels.shape).encode()).digest()
 
 
 def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:

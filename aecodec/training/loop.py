@@ -22,6 +22,7 @@ from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
 from aecodec.training.initialize import initialize
+from aecodec.training.interruption import uninterrupted
 from aecodec.training.objective import PLAIN, Objective, Terms, rate_distortion
 from aecodec.training.optimizer import Optimizer
 
@@ -158,22 +159,39 @@ def means(window: Sequence[Terms]) -> dict[str, float]:
 
 
 def run(trainer: Trainer, log: Callable[[dict[str, object]], None], validate: Callable[[], None]) -> None:
-    """Train until the schedule ends, with checkpoints, log records and a validation now and then."""
+    """Train until the schedule ends, with checkpoints, log records and a validation now and then.
+
+    What interrupts it leaves a checkpoint of all steps that were taken.
+    """
+    with ThreadPoolExecutor(trainer.options.workers) as executor:
+        try:
+            _steps(trainer, executor, log, validate)
+        except KeyboardInterrupt:
+            trainer.save()  # between two steps, see uninterrupted
+            raise
+    trainer.save()
+    validate()
+
+
+def _steps(
+    trainer: Trainer,
+    executor: ThreadPoolExecutor,
+    log: Callable[[dict[str, object]], None],
+    validate: Callable[[], None],
+) -> None:
     options = trainer.options
     saved = validated = time.monotonic()
     window: list[Terms] = []
-    with ThreadPoolExecutor(options.workers) as executor:
-        while trainer.fraction() < 1:
+    while trainer.fraction() < 1:
+        with uninterrupted():
             window.append(trainer.step(executor))
-            progress = trainer.progress
-            if progress.step % options.log_every == 0 or trainer.fraction() >= 1:
-                log({"step": progress.step, "seconds": round(progress.seconds, 1), **means(window)})
-                window.clear()
-            if time.monotonic() - saved > options.checkpoint_seconds:
-                trainer.save()
-                saved = time.monotonic()
-            if time.monotonic() - validated > options.validate_seconds and trainer.fraction() < 1:
-                validate()
-                validated = time.monotonic()
-    trainer.save()
-    validate()
+        progress = trainer.progress
+        if progress.step % options.log_every == 0 or trainer.fraction() >= 1:
+            log({"step": progress.step, "seconds": round(progress.seconds, 1), **means(window)})
+            window.clear()
+        if time.monotonic() - saved > options.checkpoint_seconds:
+            trainer.save()
+            saved = time.monotonic()
+        if time.monotonic() - validated > options.validate_seconds and trainer.fraction() < 1:
+            validate()
+            validated = time.monotonic()

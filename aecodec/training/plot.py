@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from aecodec.training.log import read
 
 
 def draw(log: Path, target: Path) -> bool:
@@ -12,7 +13,7 @@ def draw(log: Path, target: Path) -> bool:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    records = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+    records = read(log)
     steps = [r for r in records if "loss" in r]
     validations = [r for r in records if "points" in r]
     figure = Figure(figsize=(13, 3.6), layout="constrained")

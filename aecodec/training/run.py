@@ -1,66 +1,36 @@
-"""One training run from a folder of pictures to a weights file."""
+"""One training run, from a folder of pictures to a weights file."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from aecodec.codec import Codec
-from aecodec.errors import AecError, DataError, OutputError
+from aecodec.errors import AecError, DataError, ModelError, OutputError
 from aecodec.evaluation.verdict import Extent, judge
 from aecodec.networks.config import SharedConfig
-from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pictures
+from aecodec.networks.model import Model
+from aecodec.training import log
 from aecodec.training.checkpoint import load_checkpoint
-from aecodec.training.data import (
-    FEWEST,
-    LARGE_CROP,
-    SMALLEST,
-    Crops,
-    PictureArray,
-    Pictures,
-    all_grey,
-    fitting_crop,
-    large_enough,
-    load_source,
-    split,
-)
+from aecodec.training.data import Crops
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
+from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
 from aecodec.training.validation import Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
-from aecodec.weights import Card, TrainingRecord, Weights, find, load_weights, save_weights
+from aecodec.weights import Card, TrainingRecord, Weights, describe, find, load_weights, save_weights
 
-HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
-MOST_HELD_OUT = 48  # more where they are small
 CALIBRATION_CROPS = 192
 REVIVAL_CROPS = 32  # by which dead feed-forwards are found
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to train on, and where the results go."""
-
-    pictures: Path  # a folder, or an array file
-    output: Path
-    folder: Path  # checkpoint, log and plot
-    validation: Path | None = None
-    name: str = ""
-    data: str = ""  # description of the training data for the card
-    licence: str = ""
-    init: str = ""  # name or weights file of the model to start from; the KLT of the pictures without it
-    pattern_share: float = 0.0  # of the crops, see aecodec.training.patterns
-    fit_crop: bool = False  # make crops smaller where the pictures are
-    shape: Shape = field(default_factory=Shape)
 
 
 def train_folder(
@@ -68,149 +38,143 @@ def train_folder(
     options: TrainOptions,
     config: SharedConfig | None = None,
     resume: bool = False,
-    report: Callable[[str], None] = print,
+    report: Report = print,
+    show: Report | None = None,
 ) -> Card:
-    """Train on the pictures below a folder and write the weights file.
+    """Train on the pictures below a folder and write the weights file; its card.
 
-    Raises DataError for unusable pictures, OutputError where a run is there already and ``resume`` is not asked for.
+    ``report`` gets what is to stay on the screen, ``show`` the state of the run, every few seconds. Raises DataError
+    for unusable pictures, OutputError where a run is there already and ``resume`` is not asked for.
     """
     checkpoint = job.folder / "checkpoint.safetensors"
-    if checkpoint.exists() and not resume:
-        raise OutputError(f"{checkpoint}: a run is there already; go on with --resume, or give another --run folder")
-    if resume and not checkpoint.exists():
-        raise DataError(f"{checkpoint}: nothing to resume")
-    start = load_weights(find(job.init)) if job.init else None
-    report(f"reading {job.pictures}")
-    everything = load_source(job.pictures, report)
+    _check_folder(checkpoint, resume)
+    start = load_weights(find(job.init)) if job.init and not resume else None
     if resume:
         config = load_checkpoint(checkpoint)[0].config
     elif start:
         config = grown(start.card.config, job.shape)
-    config = config or choose(everything, job.shape)
-    everything, options = _fitting(everything, job, options, config, report)
-    pictures, held = _divide(job, everything, report)
-    for part in (pictures, held):
-        _check_sizes(part, options.crop, config)
-    report(f"{len(pictures):,} pictures to train on, {len(held):,} held out")
+    prepared = prepare(job, options, config, report)
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
+    run = Run(job, prepared, start, checkpoint, report, show or report)
+    run_loop(run.trainer, run.log, run.validate)
+    return run.finish()
 
-    turned = not whole_pictures(everything, options.crop)
-    calibration_crops = Crops(pictures, options.crop, options.seed, config.colours, turned)
-    crops = Crops(pictures, options.crop, options.seed, config.colours, turned, job.pattern_share)
-    calibration = torch.from_numpy(calibration_crops.batch(0, CALIBRATION_CROPS * enlargement(pictures))[0])
-    model, origin = None, ""
-    if start and not resume:
-        origin = f"{start.card.name} {start.card.id}"
-        model = trainable(start, calibration, config)
-        if count := revive(model, calibration[:REVIVAL_CROPS]):
-            report(f"{count} feed-forward(s) of {start.card.name} were dead, and begin anew")
-    trainer = Trainer(options, crops, config, checkpoint, model, origin)
-    validator = Validator(held)
-    log_path = job.folder / "log.jsonl"
-    display = Display(trainer, report)
 
-    def log(record: dict[str, object]) -> None:
-        with log_path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        if "loss" in record:
-            display.show(record)
+def _check_folder(checkpoint: Path, resume: bool) -> None:
+    if checkpoint.exists() and not resume:
+        raise OutputError(f"{checkpoint}: a run is there already; resume it, or give another folder for this one")
+    if resume and not checkpoint.exists():
+        raise DataError(f"{checkpoint}: nothing to resume")
 
-    def exported(results: dict[str, float]) -> Weights:
-        p = trainer.progress
+
+class Run:
+    """A run under way: what is logged, measured and written of it."""
+
+    def __init__(
+        self, job: Job, prepared: Prepared, start: Weights | None, checkpoint: Path, report: Report, show: Report
+    ) -> None:
+        self._job, self._prepared, self._report, self._show = job, prepared, report, show
+        options, config = prepared.options, prepared.config
+        crops = partial(Crops, prepared.pictures, options.crop, options.seed, config.colours, prepared.turned)
+        count = CALIBRATION_CROPS * enlargement(prepared.pictures)
+        self._calibration = torch.from_numpy(crops().batch(0, count)[0])
+        model, origin = None, ""
+        if start:
+            origin = f"{start.card.name} {start.card.id}"
+            model = _started(start, self._calibration, config, report)
+        self.trainer = Trainer(options, crops(job.pattern_share), config, checkpoint, model, origin)
+        self._validator = Validator(prepared.held_out)
+        self._validation: Validation | None = None
+        self._log = job.folder / "log.jsonl"
+        self._began, self._fraction = time.monotonic(), self.trainer.fraction()
+
+    def log(self, record: dict[str, object]) -> None:
+        """Write a record of the loop and show how far the run is."""
+        log.append(self._log, record)
+        fraction = self.trainer.fraction()
+        done = fraction - self._fraction
+        left = (time.monotonic() - self._began) * (1 - fraction) / done if done > 0 else 0.0
+        self._show(
+            f"{fraction:6.1%}  step {record['step']}  loss {record['loss']:.3f}  {record['bpp']:.3f} bpp  "
+            f"mse {record['mse']:.1f}  {left / 60:.0f} min left"
+        )
+
+    def validate(self) -> None:
+        """Measure the model so far on the held-out pictures, with real files."""
+        progress = self.trainer.progress
+        self._validation = self._validator(Codec(self._exported({})))
+        seconds = round(progress.seconds, 1)
+        log.append(self._log, {"step": progress.step, "seconds": seconds, **asdict(self._validation)})
+        draw(self._log, self._job.folder / "progress.png")
+        self._report(_summary(self._validation))
+
+    def finish(self) -> Card:
+        """Write the weights, and once more with what a comparison with other codecs says."""
+        output, everything = self._job.output, self._prepared.everything
+        bd_rate = self._validation.bd_rate if self._validation else None
+        results = {} if bd_rate is None else {"validation_bd_rate_jpeg_percent": round(bd_rate, 2)}
+        final = self._exported(results)
+        keep_former(output, self._report)
+        identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
+        whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
+        try:
+            verdict = judge(output, pixels_of(self._prepared.held_out), whole)
+        except (AecError, OSError, ModuleNotFoundError) as error:  # the model is there, and that is what counts
+            self._report(f"no comparison with other codecs: {error}")
+            return replace(final.card, id=identity.hex())
+        self._report(str(verdict))
+        card = replace(final.card, results=results | verdict.results())
+        return replace(card, id=save_weights(output, card, final.arrays).hex())
+
+    def _exported(self, results: dict[str, float]) -> Weights:
+        """The averaged model so far as a weights file has it."""
+        job, options, progress = self._job, self._prepared.options, self.trainer.progress
+        count = len(self._prepared.pictures)
         training = TrainingRecord(
-            data=_described(job, len(pictures), p.origin),
-            pictures=len(pictures),
+            data=_described(job, count, progress.origin),
+            pictures=count,
             crop=options.crop,
-            minutes=round(p.seconds / 60, 1),
-            steps=p.step,
+            minutes=round(progress.seconds / 60, 1),
+            steps=progress.step,
             machine=f"{options.device}, {options.workers} workers",
             revision=_revision(),
             denoising=options.objective.noise is not None,
         )
-        model = trainer.averaged_model()
+        model = self.trainer.averaged_model()
         parameters = sum(parameter.numel() for parameter in model.parameters())
         card = Card(job.name or job.output.stem, model.config, parameters, training, job.licence, results)
-        return Weights(card, bytes(8), export(model, calibration))
+        return Weights(card, bytes(8), export(model, self._calibration))
 
-    last: list[Validation] = []
 
-    def validate() -> None:
-        progress = trainer.progress
-        last[:] = [validator(Codec(exported({})))]
-        log({"step": progress.step, "seconds": round(progress.seconds, 1), **asdict(last[0])})
-        draw(log_path, job.folder / "progress.png")
-        display.say(_summary(last[0]))
-
-    run_loop(trainer, log, validate)
-    bd_rate = last[0].bd_rate
-    results = {} if bd_rate is None else {"validation_bd_rate_jpeg_percent": round(bd_rate, 2)}
-    final = exported(results)
-    identity = save_weights(job.output, final.card, final.arrays)  # already now, should the comparison be interrupted
-    whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
+def keep_former(output: Path, report: Report) -> None:
+    """Files may have been made with a model that ``output`` holds: it stays, with its id in the name."""
     try:
-        verdict = judge(job.output, pixels_of(held), whole)
-    except (AecError, OSError, ModuleNotFoundError) as error:  # the model is there, and that is what counts
-        report(f"no comparison with other codecs: {error}")
-        return replace(final.card, id=identity.hex())
-    report(str(verdict))
-    card = replace(final.card, results=results | verdict.results())
-    return replace(card, id=save_weights(job.output, card, final.arrays).hex())
+        identity = describe(output).id
+    except ModelError:  # nothing there, or no weights
+        return
+    former = output.with_name(f"{output.stem}-{identity[:16]}{output.suffix}")
+    try:
+        output.replace(former)
+    except OSError as error:
+        raise OutputError(f"{former}: cannot write ({error.strerror or error})") from error
+    report(f"{output} was there already: it is {former} now, for the files that were made with it")
+
+
+def _started(start: Weights, calibration: Tensor, config: SharedConfig, report: Report) -> Model:
+    """The trainable model of a weights file, with all of its feed-forwards alive."""
+    model = trainable(start, calibration, config)
+    if count := revive(model, calibration[:REVIVAL_CROPS]):
+        report(f"{count} feed-forward(s) of {start.card.name} were dead, and begin anew")
+    return model
 
 
 def _described(job: Job, count: int, origin: str) -> str:
     """The training data, in words."""
     data = job.data or f"{count} pictures from {job.pictures.resolve().name}{'/' * job.pictures.is_dir()}"
     return f"{data}; started from {origin}" if origin else data
-
-
-def _fitting(
-    pictures: Pictures, job: Job, options: TrainOptions, config: SharedConfig, report: Callable[[str], None]
-) -> tuple[Pictures, TrainOptions]:
-    """The pictures that can be used, and the options with a crop that suits them. Raises DataError."""
-    step = config.stride
-    if len(pictures) and job.fit_crop:
-        crop = fitting_crop(pictures, options.crop, step)
-        options = replace(options, crop=crop, batch=fitting_batch(options.batch, crop))
-    if options.crop % step:
-        raise DataError(f"crops of {options.crop} pixels: this model needs multiples of {step}")
-    if options.objective.distortion == "eye" and options.crop < LARGE_CROP:
-        raise DataError(f"crops of {options.crop} pixels are too small for what the eye sees; train for squared error")
-    usable = large_enough(pictures, options.crop, report)
-    if job.fit_crop:
-        report(f"crops of {options.crop} x {options.crop} pixels")
-    if config.colours == 1 and not all_grey(usable):
-        raise DataError(f"{job.pictures}: pictures in colour, but the model is for grey ones only")
-    return usable, options
-
-
-def _divide(job: Job, everything: Pictures, report: Callable[[str], None]) -> tuple[Pictures, Pictures]:
-    """Pictures to train on, and those to validate with."""
-    if len(everything) < FEWEST:
-        needed = f"at least {FEWEST} pictures of {SMALLEST} x {SMALLEST} pixels or more are needed"
-        raise DataError(f"{job.pictures}: {needed}, {len(everything)} can be used")
-    if job.validation is None:
-        most = MOST_HELD_OUT * enlargement(everything)
-        return split(everything, min(HELD_OUT, most / len(everything)))
-    held = load_source(job.validation, report)
-    if not held:
-        raise DataError(f"{job.validation}: no picture that can be used")
-    return everything, held
-
-
-def _check_sizes(pictures: Pictures, crop: int, config: SharedConfig) -> None:
-    """What networks make of pictures larger than a hyper latent cannot be learned from crops that are smaller."""
-    if crop >= config.span:
-        return
-    for picture in pictures[:1] if isinstance(pictures, PictureArray) else pictures:
-        height, width = picture.pixels.shape[:2]
-        if max(height, width) > crop:
-            raise DataError(
-                f"{picture.path}: {width} x {height} pixels; crops of {crop} make a model of pictures up to that size, "
-                f"those of {config.span} or more one of any size"
-            )
 
 
 def _summary(validation: Validation) -> str:
@@ -232,31 +196,3 @@ def _revision() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-class Display:
-    """Progress and time left: a line that renews itself on a terminal, a line a record elsewhere."""
-
-    def __init__(self, trainer: Trainer, report: Callable[[str], None]) -> None:
-        self._trainer, self._report = trainer, report
-        self._began, self._fraction = time.monotonic(), trainer.fraction()
-
-    def say(self, text: str) -> None:
-        """Report something, in place of the line that renews itself."""
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-        self._report(text)
-
-    def show(self, record: dict[str, object]) -> None:
-        """Show a training record of the log."""
-        fraction = self._trainer.fraction()
-        done = fraction - self._fraction
-        left = (time.monotonic() - self._began) * (1 - fraction) / done if done > 0 else 0.0
-        text = (
-            f"{fraction:6.1%}  step {record['step']}  loss {record['loss']:.3f}  {record['bpp']:.3f} bpp  "
-            f"mse {record['mse']:.1f}  {left / 60:.0f} min left"
-        )
-        if sys.stderr.isatty():
-            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
-        else:
-            self._report(text)

@@ -17,7 +17,8 @@ from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.architecture import Shape, choose
 from aecodec.training.data import PictureArray, TrainingPicture
 from aecodec.training.loop import TrainOptions
-from aecodec.training.run import Job, train_folder
+from aecodec.training.preparation import Job
+from aecodec.training.run import train_folder
 from aecodec.weights import describe
 
 DIGITS = PictureArray(Path("digits.npy"), np.asarray(load_digits().images * 15, np.uint8))

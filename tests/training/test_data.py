@@ -19,7 +19,8 @@ from aecodec.errors import DataError
 from aecodec.networks.config import FullyConnectedConfig
 from aecodec.pictures.arrays import is_array, read_array, write_array
 from aecodec.training.data import Crops, PictureArray, fitting_crop, large_enough, load_source, split
-from aecodec.training.run import Job, train_folder
+from aecodec.training.preparation import Job
+from aecodec.training.run import train_folder
 from aecodec.weights import load_weights
 from tests.training_data import OPTIONS, SMALL, Pixels, digits, pictures, tiles
 

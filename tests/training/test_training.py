@@ -26,7 +26,8 @@ from aecodec.training.initialize import initialize
 from aecodec.training.loop import FINE_TUNING, Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import orthogonalize
-from aecodec.training.run import Job, train_folder
+from aecodec.training.preparation import Job
+from aecodec.training.run import train_folder
 from aecodec.training.validation import codec_of
 from tests.training_data import SMALL as TINY
 

@@ -22,7 +22,8 @@ from aecodec.training.export import export
 from aecodec.training.initialize import initialize
 from aecodec.training.loop import Trainer
 from aecodec.training.objective import rate_distortion
-from aecodec.training.run import Job, train_folder
+from aecodec.training.preparation import Job
+from aecodec.training.run import train_folder
 from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import Card, TrainingRecord, Weights, load_weights
 from tests.conftest import TINY
