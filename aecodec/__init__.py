@@ -58,7 +58,7 @@ _STACK = frozenset({"decode_stack", "encode_stack"})
 
 
 def __getattr__(name: str) -> Any:
-    """Import the codec, and PyTorch with it, only when it is used: ``aecodec info`` answers at once."""
+    """Import the codec only when it is used: ``aecodec info`` answers at once."""
     if name in _CODEC:
         from aecodec import codec
 

@@ -11,17 +11,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from aecodec import weights
 from aecodec.bisection import last_that_fits
-from aecodec.effort import Refiner, Task, steps_of
+from aecodec.effort import steps_of
 from aecodec.entropy import latents
-from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError
+from aecodec.entropy.prior import load_prior
+from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError, missing_extra
 from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.networks.fixed_point import Int16, tensors
+from aecodec.networks.gains import POSITION_BITS, Gain
 from aecodec.pictures import images
 from aecodec.pictures.images import Picture
 from aecodec.pictures.lossless import (
@@ -31,13 +35,17 @@ from aecodec.pictures.lossless import (
     encode_plane,
     lossless_may_be_smaller,
 )
-from aecodec.transform import Floats, Transform
+from aecodec.transform import Transform
+
+if TYPE_CHECKING:
+    from aecodec.refinement import Refiner
 
 Pixels = npt.NDArray[np.uint8]
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
+ADDED = "sampler."  # tensors that coding does without
 REFINED = 4  # times at most a picture is refined to meet a size
 CLOSE = 0.99  # of a size that is met
 LOSS = 1e-3  # of a latent, in squared steps of quantisation, by symbols that are not coded; rounding loses 1/12
@@ -70,7 +78,9 @@ class Codec:
         self.id = model.id
         self._model = model
         self.transform = Transform(config, model.arrays, model.card.training.crop)
-        self.prior = latents.load_prior(config, model.arrays)
+        self.prior = load_prior(config, model.arrays)
+        if unknown := [name for name in sorted(model.arrays.keys() - tensors(config)) if not name.startswith(ADDED)]:
+            raise ModelError(f"weights with a tensor {unknown[0]!r} that this program does not know")
 
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
@@ -116,7 +126,7 @@ class Codec:
             contents = self._search(y, frame, target_bytes)
             if refinement is not None:
                 contents = self._refined(y, contents, target_bytes, refinement)
-        del y  # as large as the picture in float: room for the lossless coding
+        del y  # nearly as large as the picture: room for the lossless coding
         if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
             lossless = _encode_lossless(picture, frame)
             if len(pack(lossless)) <= len(pack(contents)):
@@ -145,7 +155,7 @@ class Codec:
         return 0 if self.card.training.denoising else steps
 
     def _encode_latents(
-        self, y: Floats, quality: float, frame: Contents, refinement: Refinement | None = None
+        self, y: Int16, quality: float, frame: Contents, refinement: Refinement | None = None
     ) -> Contents:
         quality_field = hundredths(quality)
         coded = self.write_latents(y, quality_field, refinement)
@@ -154,7 +164,7 @@ class Codec:
 
     # The steps of coding a batch of pictures of one size, for files of one picture and for stacks.
 
-    def analyse(self, pixels: Pixels) -> Floats:
+    def analyse(self, pixels: Pixels) -> Int16:
         """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
         height, width = pixels.shape[1:3]
         largest = self.transform.largest
@@ -172,7 +182,7 @@ class Codec:
             return pixels[..., None]
         return np.repeat(pixels[..., None], 3, axis=-1) if grey else pixels
 
-    def synthesise(self, y: Floats, header: Header) -> Pixels:
+    def synthesise(self, y: Int16, header: Header) -> Pixels:
         """The inverse of :meth:`analyse`, but for what was lost."""
         pixels = self.transform.synthesise(y, header.height, header.width)
         if header.channels == 3:
@@ -181,46 +191,55 @@ class Codec:
             return pixels
         return _as_grey(pixels) if self.card.config.colours == 3 else pixels[..., 0]
 
-    def write_latents(self, y: Floats, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
+    def write_latents(self, y: Int16, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
-        q = position(quality_field)
-        gain, inverse = self.transform.gains(q)
-        z = self.transform.hyper_analyse(y * gain)
+        gains = self.transform.gains
+        gain = gains.at(quality_field)
+        z = self.transform.hyper_analyse(y, gain)
         if refinement is not None:
-            task = Task(self._with_colours(refinement.pixels), z, gain, inverse, q, refinement.steps)
-            y = self._refiner(y, task)
-        tables = self.prior.tables_at(q)
-        writer = latents.Writer(tables, y, gain, z)
-        latents.code(self.prior, writer, *y.shape[:3])
+            y = self._refine(y, z, gain, quality_field, refinement)
+        tables = self.prior.tables_at(gains.position(quality_field))
+        writer = latents.Writer(self.prior, tables, y, gain, z)
+        latents.code(self.prior, writer, gain, *y.shape[:3])
         if writer.lost > LOSS * y.size:
             # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
-            other = latents.Writer(tables, y, gain, tables.covered(z))
-            latents.code(self.prior, other, *y.shape[:3])
+            other = latents.Writer(self.prior, tables, y, gain, tables.covered(z))
+            latents.code(self.prior, other, gain, *y.shape[:3])
             writer = min(writer, other, key=lambda each: each.lost)
         return CodedLatents(*writer.finish(), writer.crc)
 
-    def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Floats:
+    def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Int16:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""
-        q = position(header.quality)
-        _, inverse = self.transform.gains(q)
-        reader = latents.Reader(self.prior.tables_at(q), coded.payload, coded.escapes)
-        scaled = latents.code(self.prior, reader, count, *self.transform.grid(header.height, header.width))
+        gains = self.transform.gains
+        tables = self.prior.tables_at(gains.position(header.quality))
+        reader = latents.Reader(tables, coded.payload, coded.escapes)
+        grid = self.transform.grid(header.height, header.width)
+        y = latents.code(self.prior, reader, gains.at(header.quality), count, *grid)
         reader.finish()
         if reader.crc != coded.crc:
             raise DecodeError("decoded symbols are not those that were encoded")
-        scaled *= inverse
-        return scaled
+        return y
+
+    def _refine(self, y: Int16, z: Int16, gain: Gain, quality_field: int, refinement: Refinement) -> Int16:
+        try:
+            from aecodec.refinement import Task
+        except ModuleNotFoundError as error:
+            raise missing_extra(error, "effort above 0") from error
+        q = self.transform.gains.position(quality_field) / 2**POSITION_BITS
+        return self._refiner(y, Task(self._with_colours(refinement.pixels), z, gain, q, refinement.steps))
 
     @cached_property
     def _refiner(self) -> Refiner:
-        return Refiner(self.card.config, self._model.arrays, self.transform.synthesis)
+        from aecodec.refinement import Refiner
+
+        return Refiner(self.card.config, self._model.arrays)
 
     def check_model(self, header: Header) -> None:
         """Raise ModelError where a file was made with another model."""
         if header.model_id != self.id:
             raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
 
-    def _refined(self, y: Floats, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
+    def _refined(self, y: Int16, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
         """``plain``, refined; what that saves of ``target_bytes`` is spent on quality."""
         found = [self._encode_latents(y, plain.header.quality / 100, plain, refinement)]
         size = target_bytes
@@ -237,7 +256,7 @@ class Codec:
             return max(fitting, key=lambda each: each.header.quality)
         return min((plain, *found), key=lambda each: len(pack(each)))
 
-    def _search(self, y: Floats, frame: Contents, target_bytes: int) -> Contents:
+    def _search(self, y: Int16, frame: Contents, target_bytes: int) -> Contents:
         """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
         low, high = (int(100 * end) for end in QUALITY_RANGE)
         return last_that_fits(
@@ -254,12 +273,6 @@ def hundredths(quality: float) -> int:
     if not low <= quality <= high:
         raise ValueError(f"quality {quality} is not within {low:g}..{high:g}")
     return round(100 * quality)
-
-
-def position(hundredths: int) -> float:
-    """Quality in hundredths to the 0..1 of the networks."""
-    low, high = QUALITY_RANGE
-    return (hundredths / 100 - low) / (high - low)
 
 
 def _as_grey(pixels: Pixels) -> Pixels:

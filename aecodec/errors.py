@@ -13,6 +13,7 @@
     ├── LimitError               larger than the limits in force
     ├── ImageError               a picture that cannot be read or is of a kind that would lose something
     ├── DataError                training data that cannot be trained on
+    ├── MissingExtra             a library that only training or effort needs is not installed
     └── OutputError              a result cannot be written, or would overwrite something
         └── TargetExists         there is something already where the result was to go
 """
@@ -72,3 +73,12 @@ class OutputError(AecError):
 
 class TargetExists(OutputError):
     """There is something already where the result was to go."""
+
+
+class MissingExtra(AecError):
+    """A library is not installed that only training, effort or measuring needs."""
+
+
+def missing_extra(error: ModuleNotFoundError, what: str, extra: str = "train") -> MissingExtra:
+    """The error of something that needs the missing module of ``error``, which an extra of the package installs."""
+    return MissingExtra(f"{what} needs {error.name}: pip install 'aecodec[{extra}]'")

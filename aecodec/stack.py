@@ -63,7 +63,7 @@ def encode_stack(
     count, height, width = pictures.shape[:3]
     channels = 1 if pictures.ndim == 3 else 3
     quality_field = hundredths(quality)
-    size = max(1, CHUNK_PIXELS // (height * width))
+    size = chunk_size(width, height)
     chunks = [
         Chunk(
             start, min(count, start + size), _encode_chunk(codec, pictures[start : start + size], quality_field, steps)
@@ -110,6 +110,11 @@ def decode_stack(
     return np.concatenate([_decode_chunk(codec, chunk, header) for chunk in chunks])
 
 
+def chunk_size(width: int, height: int) -> int:
+    """Pictures of this size in a chunk."""
+    return max(1, CHUNK_PIXELS // (width * height))
+
+
 def _checked(pictures: Pixels) -> Pixels:
     pictures = np.asarray(pictures)
     shaped = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] in (1, 3))
@@ -143,9 +148,9 @@ def parse_index(contents: Contents) -> Iterator[Chunk]:
     if zlib.crc32(index) != header.symbols_crc:
         raise DecodeError("the index of the stack is not the one that was written")
     reader = Reader(index)
-    size = reader.varint("the size of a chunk")
-    if not size:
-        raise FormatError("chunks of no pictures")
+    size, most = reader.varint("the size of a chunk"), chunk_size(header.width, header.height)
+    if not 1 <= size <= most:
+        raise FormatError(f"chunks of {size} pictures, not within 1..{most}")
     payload, escapes = Reader(contents.payload), Reader(contents.escapes)
     assert header.count is not None
     for start in range(0, header.count, size):

@@ -1,32 +1,30 @@
-"""Pixels <-> latents: the float networks at work, in windows, so that memory stays bounded for pictures of any size.
+"""Pixels <-> latents: the transforms at work, in windows, so that memory stays bounded for pictures of any size.
 
-Results differ in their last bits between machines. That is harmless here: the encoder's latents are rounded and the
-rounded values are what is stored; the decoder's pixels stay within one grey level of each other.
+All of it is in fixed point: results do not depend on the windows, the machine or the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
+from aecodec.engine import Network
+from aecodec.engine.layers import shapes
 from aecodec.errors import ModelError
+from aecodec.networks import fixed_point
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
-from aecodec.networks.model import Gains, Networks, channels_last, from_network, to_network
+from aecodec.networks.fixed_point import Int16, Layers, fractions
+from aecodec.networks.gains import Gain, load_gains
 from aecodec.threads import spans, spread
 from aecodec.weights import Arrays
 
 Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
-Part = TypeVar("Part", bound=nn.Module)
-
-WINDOW = 64  # latents; the largest side of what convolutional networks do in one piece
+HIGHEST, WIDEST = 64, 256  # latents; sides of what convolutional networks do in one piece
+LOWEST = 8  # latents; a thread's part of a picture, where there are not enough for all threads
 PIECE = 2**20  # pixels; so many of a batch of small pictures are done at once
 
 
@@ -56,11 +54,12 @@ def scaled(part: slice, factor: int) -> slice:
 
 
 def windows(height: int, width: int, halo: int) -> Iterator[Window]:
-    """Windows that cover a latent grid, each seeing ``halo`` latents beyond itself where there are any."""
+    """Windows that cover a latent grid, each seeing ``halo`` latents beyond itself where there are any.
 
-    tall = height > width  # what is cut in two at least is the longer side
-    for rows in spans(height, WINDOW, least=8 if tall else height + 1):
-        for columns in spans(width, WINDOW, least=width + 1 if tall else 8):
+    Networks hold a few rows of each layer at a time, so that windows may be wide.
+    """
+    for rows in spans(height, HIGHEST, LOWEST):
+        for columns in spans(width, WIDEST, width + 1):
             yield Window(rows, columns, grown(rows, halo, height), grown(columns, halo, width))
 
 
@@ -70,56 +69,58 @@ def grown(part: slice, halo: int, size: int) -> slice:
 
 
 class Transform:
-    """The float networks of one model, ready to run; immutable."""
+    """The transforms and gains of one model, ready to run; immutable."""
 
-    synthesis: nn.Module  # latents (N, M, h, w) to pixels, as in aecodec.networks.model
     largest: int | None  # side of pictures, of networks that have seen none as large as a hyper latent
 
     def __init__(self, config: SharedConfig, arrays: Arrays, crop: int) -> None:
-        """``crop``: side in pixels of what the networks were trained on, 0 where that is not known."""
+        """``crop``: side in pixels of what the networks were trained on, 0 where that is not known.
+
+        Raises ModelError where tensors do not fit together.
+        """
         self.config = config
         self.largest = crop if 0 < crop < config.span else None
-        networks = Networks(config)
-        self._analysis = _load(networks.analysis, arrays, "analysis")
-        self.synthesis = _load(networks.synthesis, arrays, "synthesis")
-        self._hyper_analysis = _load(networks.hyper_analysis, arrays, "hyper_analysis")
-        self._gains = _load(Gains(config), arrays, "gains")
+        make, bits = fixed_point.stored(arrays), fractions(arrays)
+        self._hyper_bits = bits["hyper_analysis"]
+        m, side, colours = config.latent_channels, config.stride, config.colours
+        analysis = fixed_point.analysis(config, bits["analysis"], make)
+        synthesis = fixed_point.synthesis(config, bits["synthesis"], make)
+        hyper_analysis = fixed_point.hyper_analysis(config, self._hyper_bits, make)
+        self._analysis = _network(analysis, (side, side, colours), (1, 1, m))
+        self._synthesis = _network(synthesis, (1, 1, m), (side, side, colours))
+        self._hyper_analysis = _network(hyper_analysis, (1, 1, m), (1, 1, config.hyper_channels))
+        self.gains = load_gains(config, arrays)
         self._halo = _halo(config)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the latents of a picture."""
         return -(-height // self.config.stride), -(-width // self.config.stride)
 
-    def analyse(self, pixels: Pixels) -> Floats:
+    def analyse(self, pixels: Pixels) -> Int16:
         """Latents (N, h, w, M) of pixels (N, H, W, colours), which are extended by repeating their edges."""
         height, width = self.grid(pixels.shape[1], pixels.shape[2])
         stride = self.config.stride
-        result = np.empty((len(pixels), height, width, self.config.latent_channels), np.float32)
+        result = np.empty((len(pixels), height, width, self.config.latent_channels), np.int16)
 
-        @torch.inference_mode()
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
             seen = _extended(pixels[part], scaled(w.seen_rows, stride), scaled(w.seen_columns, stride))
-            y = self._analysis(to_network(torch.from_numpy(seen))).permute(0, 2, 3, 1).numpy()
-            result[part, w.rows, w.columns] = y[:, *w.inner]
+            result[part, w.rows, w.columns] = self._analysis(seen)[:, *w.inner]
 
         spread(work, self._jobs(len(pixels), height, width))
         return result
 
-    def synthesise(self, y: Floats, height: int, width: int) -> Pixels:
+    def synthesise(self, y: Int16, height: int, width: int) -> Pixels:
         """Pixels (N, height, width, colours) of latents (N, h, w, M)."""
         stride = self.config.stride
         result = np.empty((len(y), height, width, self.config.colours), np.uint8)
 
-        @torch.inference_mode()
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
-            seen = torch.from_numpy(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
-            x = self.synthesis(seen.permute(0, 3, 1, 2))
+            pixels = self._synthesis(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
             rows, columns = (scaled(side, stride) for side in w.inner)
-            pixels = from_network(x[:, :, rows, columns]).numpy()
             target = result[part, scaled(w.rows, stride), scaled(w.columns, stride)]
-            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+            target[:] = pixels[:, rows, columns][:, : target.shape[1], : target.shape[2]]
 
         spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))
         return result
@@ -129,9 +130,8 @@ class Transform:
         parts = _pieces(count, height * width * self.config.stride**2)
         return [(part, window) for part in parts for window in windows(height, width, self._halo)]
 
-    @torch.inference_mode()
-    def hyper_analyse(self, y: Floats) -> Floats:
-        """Hyper latents (N, ...), not yet rounded, of scaled latents (N, h, w, M).
+    def hyper_analyse(self, y: Int16, gain: Gain) -> Int16:
+        """Hyper latents (N, ...) of latents (N, h, w, M).
 
         Networks that were trained on crops of whole hyper latents predict badly where one stands for a few latents and
         nothing beside them, so the latents' edges are repeated. Networks of smaller pictures have seen just that.
@@ -139,21 +139,30 @@ class Transform:
         stride = self.config.hyper_stride
         height, width = y.shape[1:3]
         right = 0 if self.largest else -width % stride
-        results = []
-        for rows in spans(-(-height // stride), WINDOW // stride):
-            above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
-            part = y[:, above * stride : rows.stop * stride]
-            below = 0 if self.largest else -part.shape[1] % stride
-            part = np.pad(part, ((0, 0), (0, below), (0, right), (0, 0)), "edge") if below or right else part
-            z: Tensor = self._hyper_analysis(torch.from_numpy(part).permute(0, 3, 1, 2))
-            results.append(z[:, :, rows.start - above :].permute(0, 2, 3, 1).numpy())
-        return np.concatenate(results, axis=1)
 
-    @torch.inference_mode()
-    def gains(self, q: float) -> tuple[Floats, Floats]:
-        """Factors (M,) before and after quantisation at quality ``q`` in 0..1."""
-        at = torch.tensor([q], dtype=torch.float32)
-        return self._gains.forward_gain(at).numpy().ravel(), self._gains.inverse_gain(at).numpy().ravel()
+        def work(rows: slice) -> Int16:
+            above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
+            part = gain.apply(y[:, above * stride : rows.stop * stride], self._hyper_bits)
+            seen = np.clip(part, -(2**15), 2**15 - 1).astype(np.int16)
+            below = 0 if self.largest else -seen.shape[1] % stride
+            if below or right:
+                seen = np.pad(seen, ((0, 0), (0, below), (0, right), (0, 0)), "edge")
+            return np.asarray(self._hyper_analysis(seen)[:, rows.start - above :], np.int16)
+
+        return np.concatenate(
+            spread(work, spans(-(-height // stride), HIGHEST // stride, LOWEST // stride or 1)), axis=1
+        )
+
+
+def _network(layers: Layers, takes: tuple[int, int, int], gives: tuple[int, int, int]) -> Network:
+    """Raises ModelError where the layers do not make (rows, columns, channels) of others."""
+    try:
+        made = shapes(layers, takes)[-1]
+    except ValueError as error:
+        raise ModelError(f"weights do not fit their configuration ({error})") from error
+    if made != gives:
+        raise ModelError(f"weights do not fit their configuration ({takes} becomes {made} rather than {gives})")
+    return Network(layers)
 
 
 def _halo(config: SharedConfig) -> int:
@@ -179,12 +188,3 @@ def _extended(pixels: Pixels, rows: slice, columns: slice) -> Pixels:
         if below or right
         else np.require(part, requirements=("C", "W"))
     )
-
-
-def _load(part: Part, arrays: Arrays, prefix: str) -> Part:
-    state = {n[len(prefix) + 1 :]: torch.from_numpy(a).float() for n, a in arrays.items() if n.startswith(prefix + ".")}
-    try:
-        part.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"weights do not fit their configuration ({error})") from error
-    return channels_last(part.requires_grad_(False).eval())

@@ -4,10 +4,14 @@ A weights file is a safetensors file (no code in it, whoever made it) whose meta
 fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
 
 ==============================================  =====================================================================
-``analysis.*`` ``synthesis.*``                  float16; parameters of :mod:`aecodec.networks.model`
-``hyper_analysis.*`` ``gains.*``                float16, gains float32
-``hyper_synthesis.i.*`` ``context.i.*``         integers; layers of :mod:`aecodec.entropy.exact`
-``early_context.i.*``                           likewise; only where there are three coding steps
+``analysis.*`` ``synthesis.*``                  int16 ``weight``, int32 ``bias`` and uint8 ``shift`` of every
+``hyper_analysis.*`` ``hyper_synthesis.*``      convolution of :mod:`aecodec.networks.fixed_point`
+``context.*``
+``early_context.*``                             likewise; only where there are three coding steps
+``analysis.fraction`` ``synthesis.fraction``    uint8; fractional bits of the activations
+``hyper_analysis.fraction``
+``gains.*``                                     int32; ``encode``, ``decode``, ``positions``, of
+                                                :mod:`aecodec.networks.gains`
 ``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size``, ``frequencies`` of all tables
 ==============================================  =====================================================================
 """
@@ -33,8 +37,8 @@ from aecodec.networks.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fiel
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
-VERSION = 1
-ID_BYTES = 8
+VERSION = 2
+ID_BYTES = 16
 ENVIRONMENT = "AECODEC_MODELS"
 SUFFIX = ".safetensors"
 

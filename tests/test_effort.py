@@ -14,7 +14,7 @@ from PIL import Image
 
 import aecodec
 import aecodec.pillow
-from aecodec import effort as refine
+from aecodec import refinement
 from aecodec.cli.main import main
 from aecodec.codec import Codec, Pixels
 from aecodec.effort import steps_of
@@ -108,14 +108,14 @@ def test_strips_agree_with_the_whole(tiny: Codec, monkeypatch: pytest.MonkeyPatc
 
 
 def _with_strips_of(rows: int, codec: Codec, pixels: Pixels, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    monkeypatch.setattr(refine, "STRIP", rows)
+    monkeypatch.setattr(refinement, "STRIP", rows)
     return codec.encode(pixels, 60, effort=3)
 
 
-def test_the_default_is_one_step(tiny: Codec, picture: Pixels) -> None:
-    assert steps_of(DEFAULT_EFFORT) == 1
+def test_the_default_is_none(tiny: Codec, picture: Pixels) -> None:
+    assert DEFAULT_EFFORT == steps_of(DEFAULT_EFFORT) == 0
     assert tiny.encode(picture, 60) == tiny.encode(picture, 60, effort=DEFAULT_EFFORT)
-    assert tiny.encode(picture, 60) != tiny.encode(picture, 60, effort=0)
+    assert tiny.encode(picture, 60) != tiny.encode(picture, 60, effort=1)
 
 
 def test_effort_from_the_command_line_python_and_pillow(picture: Pixels, tmp_path: Path) -> None:

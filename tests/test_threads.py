@@ -5,33 +5,41 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
-import torch
 
-from aecodec.threads import spans, spread
+from aecodec import threads
+from aecodec.threads import set_threads, spans, spread
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    yield
+    set_threads(None)
 
 
 @pytest.mark.parametrize(("size", "most", "least"), [(1, 64, 1), (5, 64, 8), (48, 64, 8), (129, 64, 8), (64, 64, 65)])
-def test_spans_cover_everything_once(size: int, most: int, least: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_spans_cover_everything_once(size: int, most: int, least: int, count: int) -> None:
+    set_threads(count)
     parts = spans(size, most, least)
     assert [i for part in parts for i in range(size)[part]] == list(range(size))
     assert all(part.stop - part.start <= most for part in parts)
-    assert (len(parts) > 1) == (size > most or size >= 2 * least)
+    assert (len(parts) > 1) == (size > most or (count > 1 and size >= 2 * least))
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_results_come_in_the_order_of_the_parts(threads: int) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        seen = spread(lambda part: (part, torch.get_num_threads(), threading.get_ident()), range(20))
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
-    assert [part for part, _, _ in seen] == list(range(20))
-    assert {count for _, count, _ in seen} == {1}
-    assert (threading.get_ident() in {ident for _, _, ident in seen}) == (threads == 1)
+@pytest.mark.parametrize("count", [1, 3])
+def test_results_come_in_the_order_of_the_parts(count: int) -> None:
+    set_threads(count)
+    seen = spread(lambda part: (part, threading.get_ident()), range(20))
+    assert [part for part, _ in seen] == list(range(20))
+    assert len({ident for _, ident in seen}) <= count
+
+
+def test_work_may_be_spread_again() -> None:
+    set_threads(3)
+    assert spread(lambda i: spread(lambda j: 10 * i + j, range(3)), range(3)) == [[0, 1, 2], [10, 11, 12], [20, 21, 22]]
 
 
 def test_a_failure_reaches_the_caller() -> None:
@@ -39,11 +47,24 @@ def test_a_failure_reaches_the_caller() -> None:
         spread(lambda part: 1 // part, [2, 1, 0])
 
 
+def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECODEC_THREADS", "7")
+    assert threads.threads() == 7
+    set_threads(2)
+    assert threads.threads() == 2
+    set_threads(None)
+    for nonsense in ("", "0", "-1", "many"):
+        monkeypatch.setenv("AECODEC_THREADS", nonsense)
+        assert threads.threads() >= 1
+    with pytest.raises(ValueError, match="at least 1"):
+        set_threads(0)
+
+
 def test_a_forked_process_has_threads_of_its_own() -> None:
     code = """
-import os, torch
-from aecodec.threads import spread
-torch.set_num_threads(2)
+import os
+from aecodec.threads import set_threads, spread
+set_threads(2)
 spread(abs, [-1, -2])
 child = os.fork()
 if not child:

@@ -15,7 +15,7 @@ from aecodec.codec import Codec, load_codec
 from aecodec.errors import ModelError
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.model import Model
-from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
+from aecodec.weights import VERSION, Arrays, describe, find, find_by_id, installed, load_weights, save_weights
 
 TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
 
@@ -106,7 +106,7 @@ def rewritten(tmp_path: Path, change: object = None, **fields: object) -> Path:
     if change is not None:
         assert callable(change)
         change(arrays)
-    card = {k: v for k, v in asdict(load_weights(TINY).card).items() if k != "id"} | {"version": 1} | fields
+    card = {k: v for k, v in asdict(load_weights(TINY).card).items() if k != "id"} | {"version": VERSION} | fields
     path = tmp_path / "rewritten.safetensors"
     save_file(arrays, path, {"aecodec": json.dumps(card)})
     return path
@@ -114,7 +114,7 @@ def rewritten(tmp_path: Path, change: object = None, **fields: object) -> Path:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"version": 2}, {"config": {"channels": 16, "unknown": 1}}, {"training": 3}, {"surprise": 1}],
+    [{"version": VERSION + 1}, {"config": {"channels": 16, "unknown": 1}}, {"training": 3}, {"surprise": 1}],
     ids=["later version", "unknown shape", "no record", "unknown field"],
 )
 def test_cards_that_are_not_understood(tmp_path: Path, fields: dict[str, object]) -> None:
@@ -145,13 +145,33 @@ def _spoil(name: str, value: float) -> object:
         lambda arrays: arrays.pop("context.0.bias"),
         lambda arrays: arrays.pop("latent_tables.size"),
         lambda arrays: arrays.update({name: np.tile(arrays[name], 2) for name in arrays if "hyper_tables" in name}),
-        lambda arrays: arrays.update({"gains.encode": np.zeros((3, 5), np.float32)}),
-        _spoil("analysis.1.weight", np.nan),
+        lambda arrays: arrays.update({"gains.encode": np.zeros((3, 5), np.int32)}),
+        lambda arrays: arrays.update({"analysis.1.weight": arrays["analysis.1.weight"].astype(np.float32)}),
+        lambda arrays: arrays.update({"analysis.1.shift": arrays["analysis.1.shift"] + np.uint8(32)}),
+        _spoil("analysis.1.weight", -(2**15)),
+        _spoil("gains.encode", 2**31 - 1),
+        _spoil("gains.positions", 1),
+        _spoil("analysis.fraction", 16),
         _spoil("latent_tables.frequencies", 0),
         _spoil("latent_tables.frequencies", 60000),
-        lambda arrays: arrays.update({"hyper_synthesis.7.scale": np.array([6, 2**31 - 1], np.int32)}),
+        lambda arrays: arrays.update({"analysis.1.scale": np.zeros(1, np.int32)}),
     ],
-    ids=["network", "layer", "tables", "sets of tables", "shape", "nan", "zero frequency", "sum", "limit"],
+    ids=[
+        "network",
+        "layer",
+        "tables",
+        "sets of tables",
+        "shape",
+        "type",
+        "shift",
+        "weight",
+        "gain",
+        "positions",
+        "fraction",
+        "zero frequency",
+        "sum",
+        "unknown",
+    ],
 )
 def test_tensors_that_do_not_fit(tmp_path: Path, change: object) -> None:
     with pytest.raises(ModelError):

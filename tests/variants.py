@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import skimage.data
-import torch
 
 from aecodec.codec import load_codec
 from aecodec.stack import decode_stack, encode_stack
@@ -49,8 +48,6 @@ def batch() -> npt.NDArray[np.uint8]:
 
 
 def main(action: str, folder: Path) -> None:
-    torch.set_num_threads(int(os.environ.get("TEST_THREADS", "1")))
-    torch.backends.mkldnn.enabled = "TEST_NO_MKLDNN" not in os.environ  # type: ignore[assignment]
     codec = load_codec("photo")
     for i, (name, pixels) in enumerate(pictures().items()):
         path = folder / f"{name}.aec"

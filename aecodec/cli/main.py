@@ -1,4 +1,4 @@
-"""The command line: the group of all commands. PyTorch is imported only where it computes."""
+"""The command line: the group of all commands."""
 
 from __future__ import annotations
 

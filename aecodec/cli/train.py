@@ -11,7 +11,7 @@ import click
 
 from aecodec.cli.failures import clean
 from aecodec.cli.options import FiniteRange
-from aecodec.errors import OutputError
+from aecodec.errors import OutputError, missing_extra
 from aecodec.files import refuse_existing
 
 
@@ -134,7 +134,10 @@ def train(
     refuse_existing(output, force or resume)
     if not os.access(output.parent, os.W_OK):  # now rather than after an hour
         raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, "training") from error
 
     from aecodec.training.architecture import Shape
     from aecodec.training.loop import TrainOptions

@@ -7,7 +7,7 @@ same pixels everywhere. (Integer networks for this purpose: Ballé, Johnston, Mi
 Activations are int16, in memory (pictures, rows, columns, channels). They stand for real numbers with some number of
 fractional bits, which is the network's business: no layer knows of it.
 
-**Dense**, a 1x1 convolution, has weights (inputs, outputs), int16 of at most 13 bits (-4096..4096), and for each output
+**Dense**, a 1x1 convolution, has weights (inputs, outputs), int16 but for -32768, and for each output
 a bias (int32) and a shift (0..31)::
 
     total[o] = bias[o] + sum over i of x[i] * weight[i, o]          modulo 2^32, in -2^31 .. 2^31 - 1

@@ -11,7 +11,7 @@ Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Shifts = npt.NDArray[np.uint8]
 
-WEIGHT_LIMIT = 2**12  # of absolute weights
+WEIGHT_LIMIT = 2**15 - 1  # of absolute weights: the sum of two products fits 32 bits
 SLOPE_BITS = 15  # fractional bits of leaky slopes
 
 

@@ -8,7 +8,7 @@ grouped by table, tables in ascending order, symbols in their given order within
 
 A table covers the values ``minimum .. minimum + size - 2``; its last entry is the escape. Escaped values are written,
 in the order in which they are coded, to a second string of bytes: zigzag (0, -1, 1, -2 .. to 0, 1, 2, 3 ..), then
-unsigned LEB128. So every integer of 32 bits can be coded.
+unsigned LEB128. So every integer of 21 bits can be coded, -2^20 .. 2^20.
 
 This is the only module that knows constriction. It decodes damaged data to plausible symbols without complaint:
 checksums are the container's business.
@@ -31,7 +31,7 @@ Symbols = npt.NDArray[np.int32]
 Indexes = npt.NDArray[np.uint8]
 
 TOTAL_BITS = 16  # the frequencies of a table sum to 2^16
-MAX_VALUE = 2**30  # of a symbol
+MAX_VALUE = 2**20  # of a symbol; of the transforms' latents none is half as large
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ so it has one to five bytes. A CRC-32 is that of zlib, gzip and PNG.
     1..5     only in a stack: number of pictures, a varint, at least 1
              only where the coding is latents:
     2          quality in hundredths, 100..10000
-    8          model id: the first 8 bytes of the SHA-256 of the weights file
+    16         model id: the first 16 bytes of the SHA-256 of the weights file
     4          CRC-32 of the decoded symbols; in a stack, of all of INDEX
              for each section:
     1          tag, 1..255
@@ -54,7 +54,8 @@ aecodec/entropy/range_coder.py.
 
 A stack is coded in chunks of pictures, which are decoded by themselves. INDEX is the number of pictures in a chunk, a
 varint of at least 1 (the last chunk may have fewer), then for each chunk the bytes that it has in PAYLOAD and in
-ESCAPES, two varints, and the CRC-32 of its symbols. A stack has no ALPHA.
+ESCAPES, two varints, and the CRC-32 of its symbols. A chunk of more than one picture
+has at most 2^17 pixels. A stack has no ALPHA.
 
 CHUNKS are chunks as in PNG files but without their CRC-32: the length of the body in four bytes, big endian, the type
 in four bytes, the body. The types are cICP, mDCV, cLLI, gAMA, cHRM, sRGB, pHYs, tIME, tEXt, zTXt and iTXt, with the
@@ -67,8 +68,8 @@ CR LF), that CRC-32 any other damage, the one of the symbols a decoder that does
 
 Example: 300 x 200 pixels, RGB, latents, quality 60, a payload of three bytes 01 02 03 and no other section.
 
-    89 41 45 43 0D 0A 01 01 AC 02 C8 01 70 17 A1 A2 A3 A4 A5 A6 A7 A8 0D 0C 0B 0A
-    01 03 01 02 03 00 7E 5A 28 DB
+    89 41 45 43 0D 0A 01 01 AC 02 C8 01 70 17 A1 A2 A3 A4 A5 A6 A7 A8 A9 AA AB AC AD AE AF B0
+    0D 0C 0B 0A 01 03 01 02 03 00 1F 09 97 91
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ VERSION = 1
 MAX_VARINT = 2**31 - 1
 VARINT_BYTES = 5
 QUALITY_RANGE = (100, 10_000)  # hundredths
-MODEL_ID_BYTES = 8
+MODEL_ID_BYTES = 16
 CRC_BYTES = 4
-HEADER_BYTES = 37  # the longest: so much of a file is enough for parse_header
+HEADER_BYTES = 45  # the longest: so much of a file is enough for parse_header
 FIRST_ANCILLARY = 128
 
 MAX_PIXELS = 178_956_970  # above it Pillow, too, takes a picture for a decompression bomb

@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))  # row and column, modulo 2
 
 
@@ -32,23 +35,25 @@ class Order:
         """How many."""
         return 1 + max(map(max, self.steps_of))
 
-    def coded(self, step: int, phase: int, channels: int) -> slice:
-        """The channels that are coded in this step where the phase is this one."""
-        return self._channels([of[phase] == step for of in self.steps_of], channels)
-
-    def known(self, step: int, phase: int, channels: int) -> slice:
-        """Those that were coded in the steps before, step 0 excepted."""
-        return self._channels([of[phase] < step for of in self.steps_of], channels)
-
-    def coded_count(self, step: int, channels: int) -> int:
-        """How many channels are coded in this step, at every phase."""
-        return sum(of[0] == step for of in self.steps_of) * channels // self.groups
-
-    def _channels(self, chosen: list[bool], channels: int) -> slice:
-        """Of the chosen groups, which are neighbours."""
-        size = channels // self.groups
+    def channels(self, step: int, phase: int, count: int) -> slice:
+        """Which of ``count`` channels are coded in this step where the phase is this one; they are neighbours."""
+        size = count // self.groups
+        chosen = [of[phase] == step for of in self.steps_of]
         first = chosen.index(True)
         return slice(first * size, (first + sum(chosen)) * size)
+
+    def part(self, step: int, count: int) -> slice:
+        """Where those of a step are among the channels in the order of coding, the same for all phases."""
+        before = sum(self.coded_count(earlier, count) for earlier in range(step))
+        return slice(before, before + self.coded_count(step, count))
+
+    def coded_count(self, step: int, count: int) -> int:
+        """How many of ``count`` channels are coded in this step, at every phase."""
+        return sum(of[0] == step for of in self.steps_of) * count // self.groups
+
+    def permutation(self, phase: int, count: int) -> npt.NDArray[np.intp]:
+        """The channels in the order of coding where the phase is this one."""
+        return np.concatenate([np.arange(count)[self.channels(step, phase, count)] for step in range(self.steps)])
 
 
 HALVES = Order(((0, 1, 1, 0), (1, 0, 0, 1)))

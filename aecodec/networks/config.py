@@ -21,7 +21,7 @@ INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs ha
 
 QUALITY_KNOTS = 3
 
-DEFAULT_EFFORT = 1  # of the encoder, 0..9
+DEFAULT_EFFORT = 0  # of the encoder, 0..9; more than 0 needs PyTorch
 
 MAX_WEIGHTS_BYTES = 200_000_000  # of a file
 
@@ -45,8 +45,6 @@ class SharedConfig:
     coding_steps: int = 2  # in which the latents are coded, 2 or 3, see aecodec.networks.coding_order
 
     ARCHITECTURE: ClassVar[str]
-    HYPER_SYNTHESIS: ClassVar[tuple[str, ...]]  # kinds of layers of the integer networks, see aecodec.entropy.exact
-    CONTEXT: ClassVar[tuple[str, ...]]
 
     def __post_init__(self) -> None:
         """Raises ValueError where the latents cannot be coded in so many steps."""
@@ -94,10 +92,6 @@ class ConvolutionalConfig(SharedConfig):
     synthesis_blocks: int = 2
 
     ARCHITECTURE: ClassVar[str] = "convolutional"
-    HYPER_SYNTHESIS: ClassVar[tuple[str, ...]] = (
-        "dense", "shuffle", "leaky", "dense", "shuffle", "leaky", "depthwise", "dense"
-    )  # fmt: skip
-    CONTEXT: ClassVar[tuple[str, ...]] = ("dense", "leaky", "depthwise", "dense", "leaky", "dense")
 
     @property
     def stride(self) -> int:
@@ -138,8 +132,6 @@ class FullyConnectedConfig(SharedConfig):
     nodes: int = 512  # of each
 
     ARCHITECTURE: ClassVar[str] = "fully connected"
-    HYPER_SYNTHESIS: ClassVar[tuple[str, ...]] = ("dense", "leaky", "dense")
-    CONTEXT: ClassVar[tuple[str, ...]] = ("dense", "leaky", "dense", "leaky", "dense")
 
     @property
     def stride(self) -> int:

@@ -19,8 +19,7 @@ multiplications (DCVC-RT, Jia et al., CVPR 2025). Mean and scale from a hyperpri
 2018. Coding in steps: :mod:`aecodec.networks.coding_order`. Channel gains for every rate in one model: Cui et al.,
 CVPR 2021.
 
-The two networks that decide probabilities, hyper synthesis and context, are built of the few layers that
-:mod:`aecodec.entropy.exact` can evaluate on integers; after training only those integer versions are used.
+After training only the versions in fixed point are used, see :mod:`aecodec.networks.fixed_point`.
 """
 
 from __future__ import annotations

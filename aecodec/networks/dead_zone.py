@@ -11,11 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from aecodec.networks.config import INDEX_UNIT, SCALE_COUNT, standard_deviation
-from aecodec.networks.rate import is_coded
+from aecodec.networks.config import SCALE_COUNT, standard_deviation
 
 # Bits that one squared step of error is worth. At high rates the optimum would be 6 / ln 2, if errors were noise. But
 # where networks put out a latent beyond expectation they have weighed its bits, and it matters more. Found by trial.
@@ -35,11 +32,3 @@ def _bits_of_a_one(index: int) -> float:
 DEAD_ZONE = np.array(
     [0.5, *(0.5 + _bits_of_a_one(index) / (2 * ERROR_WEIGHT) for index in range(1, SCALE_COUNT))], np.float32
 )
-
-
-@torch.no_grad()
-def symbols(deviation: Tensor, scale: Tensor) -> Tensor:
-    """The symbols of deviations from the mean, for scale parameters (index / 8), in float: what the encoder writes."""
-    index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
-    zero = torch.from_numpy(DEAD_ZONE).to(deviation.device)[index]
-    return deviation.round() * (deviation.abs() >= zero) * is_coded(scale)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from aecodec.networks.config import INDEX_UNIT, SCALE_COUNT, SCALE_MIN, SCALE_STEP, SharedConfig
+from aecodec.networks.dead_zone import DEAD_ZONE
 
 GREY_LEVELS = 255 / 4  # in a unit of the networks
 
@@ -62,3 +63,11 @@ def lagrangian(c: SharedConfig, q: Tensor) -> Tensor:
 def error_weight(c: SharedConfig, q: float) -> float:
     """Bits that one unit of squared error of the networks' pixels is worth at quality ``q`` in 0..1."""
     return float(lagrangian(c, torch.tensor(q))) / c.colours * GREY_LEVELS**2
+
+
+@torch.no_grad()
+def symbols(deviation: Tensor, scale: Tensor) -> Tensor:
+    """The symbols of deviations from the mean, for scale parameters (index / 8), in float: what the encoder writes."""
+    index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
+    zero = torch.from_numpy(DEAD_ZONE).to(deviation.device)[index]
+    return deviation.round() * (deviation.abs() >= zero) * is_coded(scale)

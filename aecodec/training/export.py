@@ -1,63 +1,79 @@
-"""From a trained model to a weights file: float16 transforms, integer networks and tables of integer frequencies."""
+"""From a trained model to a weights file: networks and gains in fixed point, and tables of integer frequencies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from aecodec.entropy.exact import FRACTION_BITS, exact_type
-from aecodec.entropy.latents import CONTEXT_LIMIT, HYPER_LIMIT
-from aecodec.networks.config import context_names
+from aecodec.networks.fixed_point import FRACTIONAL, FRACTIONS, describe
+from aecodec.networks.gains import logarithms, quality_map
 from aecodec.networks.model import Model, entropy_parameters, to_network
+from aecodec.networks.quantization import quantized
 from aecodec.training.tables import fitted, ideal
 from aecodec.weights import Arrays
 
-WEIGHT_BITS = range(12, 7, -1)  # fractional bits of the weights, best first; fewer where that allows float32
-HEADROOM = 4  # activations may grow this much beyond those seen in calibration before they are clamped
-
-Integers = npt.NDArray[np.int64]
+HEADROOM = 1.2  # activations may grow this much beyond those seen in calibration before they are clamped
+QUALITIES = (0.0, 0.5, 1.0)  # in 0..1; of calibration
 
 
-@torch.no_grad()
-def export(model: Model, calibration: Tensor) -> Arrays:
+def export(model: Model, calibration: Tensor, qualities: Sequence[tuple[float, float]] = ((1, 0), (100, 1))) -> Arrays:
     """Arrays of a weights file.
 
-    ``calibration`` are crops (N, H, W, 3) uint8 that show how large activations get and how often symbols occur.
+    ``calibration`` are crops (N, H, W, C) uint8 that show how large activations get and how often symbols occur.
+    ``qualities`` maps those of users, 1..100, to the 0..1 of training: pairs, between which it is linear.
     """
-    arrays: Arrays = {}
-    for part in ("analysis", "synthesis", "hyper_analysis"):
-        for name, parameter in getattr(model, part).named_parameters():
-            arrays[f"{part}.{name}"] = parameter.numpy().astype(np.float16)
-    for name, parameter in model.gains.named_parameters():
-        arrays[f"gains.{name}"] = parameter.numpy().astype(np.float32)
-    largest = _calibrate(model, calibration)
-    arrays |= _exact(model.hyper_synthesis, largest, "hyper_synthesis", HYPER_LIMIT, 0)
-    for name, context in zip(context_names(model.config), model.contexts, strict=True):
-        arrays |= _exact(context, largest, name, CONTEXT_LIMIT, FRACTION_BITS)
-    arrays |= ideal(model.hyper_prior)
+    arrays = in_fixed_point(model, calibration, qualities) | ideal(model.hyper_prior)
     return arrays | fitted(model.config, arrays, model.hyper_prior, calibration.numpy())
 
 
-def _calibrate(model: Model, pixels: Tensor) -> dict[nn.Module, float]:
-    """Largest absolute outputs of the convolutions of hyper synthesis and contexts."""
-    largest: dict[nn.Module, float] = {}
+@torch.no_grad()
+def in_fixed_point(model: Model, calibration: Tensor, qualities: Sequence[tuple[float, float]]) -> Arrays:
+    """All arrays of a weights file but the tables."""
+    arrays: Arrays = {}
+    config = model.config
+    bits = {name: _fraction(largest) for name, largest in _largest(model, calibration).items()}
+    arrays |= {f"{name}.fraction": np.array([count], np.uint8) for name, count in bits.items()}
+    describe(config, bits, quantized(model, arrays))
+    for side, knots in (("encode", model.gains.encode), ("decode", model.gains.decode)):
+        arrays[f"gains.{side}"] = logarithms(knots.double().numpy())
+    arrays["gains.positions"] = quality_map(qualities)
+    return arrays
 
-    def look(layer: nn.Module, _: object, output: Tensor) -> None:
-        largest[layer] = max(largest.get(layer, 0.0), float(output.abs().max()))
 
-    networks = (model.hyper_synthesis, *model.contexts)
-    layers = [layer for network in networks for layer in network if isinstance(layer, nn.Conv2d)]
-    hooks = [layer.register_forward_hook(look) for layer in layers]
-    for q in (0.0, 0.5, 1.0):
+def _fraction(largest: float) -> int:
+    """Fractional bits that leave room for an activation of this size."""
+    return min(max(14 - math.floor(math.log2(HEADROOM * largest + 1e-9)), FRACTIONS[0]), FRACTIONS[-1])
+
+
+def _largest(model: Model, pixels: Tensor) -> dict[str, float]:
+    """Largest absolute activations of analysis, synthesis (but for the pixels) and hyper analysis."""
+    largest = dict.fromkeys(FRACTIONAL, 0.0)
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
+        def look(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+            seen = (*inputs, output) if layer is not last else inputs
+            largest[name] = max(largest[name], *(float(x.abs().max()) for x in seen))
+
+        return look
+
+    last = [layer for layer in model.synthesis.modules() if isinstance(layer, nn.Conv2d)][-1]
+    hooks = [
+        layer.register_forward_hook(watch(name))
+        for name in largest
+        for layer in model.get_submodule(name).modules()
+        if not isinstance(layer, nn.Sequential | nn.PixelShuffle | nn.PixelUnshuffle)
+    ]
+    for quality in QUALITIES:
         for part in torch.split(pixels, 16):
-            y = model.analysis(to_network(part)) * model.gains.forward_gain(torch.full((len(part),), q))
+            q = torch.full((len(part),), quality)
+            y = model.analysis(to_network(part)) * model.gains.forward_gain(q)
             first = model.hyper_synthesis(model.hyper_analysis(y).round())[:, :, : y.shape[2], : y.shape[3]]
-            entropy_parameters(model, first, _rounded(y))
+            mean, _ = entropy_parameters(model, first, _rounded(y))
+            model.synthesis(_rounded(y)(mean, mean) * model.gains.inverse_gain(q))
     for hook in hooks:
         hook.remove()
     return largest
@@ -66,53 +82,3 @@ def _calibrate(model: Model, pixels: Tensor) -> dict[nn.Module, float]:
 def _rounded(y: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
     """What the decoder gets to know of latents, for their means and scale parameters."""
     return lambda mean, _: (y - mean).round() + mean
-
-
-def _exact(
-    network: nn.Sequential, largest: Mapping[nn.Module, float], prefix: str, limit_in: int, bits_in: int
-) -> Arrays:
-    """Integer layers; inputs of the first have ``bits_in`` fractional bits, all others FRACTION_BITS."""
-    arrays: Arrays = {}
-    layers = list(network)
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, nn.Conv2d):
-            continue
-        assert layer.bias is not None
-        weight, bias = layer.weight.double().numpy(), layer.bias.double().numpy()
-        matrix = weight[:, :, 0, 0].T if layer.groups == 1 else weight[:, 0].reshape(len(weight), 9).T
-        if i + 1 < len(layers) and isinstance(layers[i + 1], nn.PixelShuffle):
-            order = np.arange(len(bias)).reshape(-1, 4).T.ravel()  # from (c, row, column) to (row, column, c)
-            matrix, bias = matrix[:, order], bias[order]
-        magnitude = max(0, math.ceil(math.log2(HEADROOM * largest[layer] + 1e-9)))
-        limit = min(2 ** (FRACTION_BITS + magnitude), CONTEXT_LIMIT)
-        shift, integers, offsets = _quantize(matrix, bias, limit_in, bits_in)
-        arrays[f"{prefix}.{i}.weight"] = _narrow(integers)
-        arrays[f"{prefix}.{i}.bias"] = offsets
-        arrays[f"{prefix}.{i}.scale"] = np.array([shift, limit], np.int32)
-        limit_in, bits_in = limit, FRACTION_BITS
-    return arrays
-
-
-def _quantize(
-    matrix: npt.NDArray[np.float64], bias: npt.NDArray[np.float64], limit_in: int, bits_in: int
-) -> tuple[int, Integers, Integers]:
-    """Shift, weights and biases with the most fractional bits that float32 computes exactly, or else with 12."""
-
-    def at(bits: int) -> tuple[int, Integers, Integers]:
-        shift = bits + bits_in - FRACTION_BITS
-        half = 2 ** (shift - 1)
-        return (
-            shift,
-            np.rint(matrix * 2.0**bits).astype(np.int64),
-            np.rint(bias * 2.0 ** (bits + bits_in)).astype(np.int64) + half,
-        )
-
-    for bits in WEIGHT_BITS:
-        candidate = at(bits)
-        if exact_type(candidate[1], candidate[2], limit_in) is np.float32:
-            return candidate
-    return at(WEIGHT_BITS[0])
-
-
-def _narrow(integers: Integers) -> npt.NDArray[np.generic]:
-    return integers.astype(np.int16) if np.abs(integers).max() < 2**15 else integers.astype(np.int32)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecodec.networks.dead_zone import symbols
 from aecodec.networks.model import Model, entropy_parameters, to_network
-from aecodec.networks.rate import at_least, gaussian_bits, lagrangian
+from aecodec.networks.rate import at_least, gaussian_bits, lagrangian, symbols
 from aecodec.training.distortion import Distortion, distortion
 
 LARGEST_LOSS = 50.0  # of photographs, the largest losses reach about 25 for the eye, 60 for squared error

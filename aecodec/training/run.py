@@ -27,7 +27,7 @@ from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
 from aecodec.training.validation import Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
-from aecodec.weights import Card, TrainingRecord, Weights, describe, find, load_weights, save_weights
+from aecodec.weights import ID_BYTES, Card, TrainingRecord, Weights, describe, find, load_weights, save_weights
 
 CALIBRATION_CROPS = 192
 REVIVAL_CROPS = 32  # by which dead feed-forwards are found
@@ -146,7 +146,7 @@ class Run:
         model = self.trainer.averaged_model()
         parameters = sum(parameter.numel() for parameter in model.parameters())
         card = Card(job.name or job.output.stem, model.config, parameters, training, job.licence, results)
-        return Weights(card, bytes(8), export(model, self._calibration))
+        return Weights(card, bytes(ID_BYTES), export(model, self._calibration))
 
 
 def keep_former(output: Path, report: Report) -> None:

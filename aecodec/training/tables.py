@@ -12,10 +12,13 @@ import numpy.typing as npt
 import torch
 
 from aecodec.entropy import latents
+from aecodec.entropy.prior import load_prior
 from aecodec.entropy.range_coder import TOTAL_BITS, Indexes, Symbols, quantize
 from aecodec.networks.config import SCALE_COUNT, SharedConfig, standard_deviation
+from aecodec.networks.fixed_point import Int16, Int32
+from aecodec.networks.gains import POSITION_BITS
 from aecodec.networks.model import LogisticMixture
-from aecodec.transform import Floats, Transform
+from aecodec.transform import Transform
 from aecodec.weights import Arrays
 
 TAIL = 2.0**-TOTAL_BITS  # probability beyond which values are left to the escape
@@ -63,7 +66,7 @@ class _Counts:
 
 def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]) -> _Counts:
     transform = Transform(config, arrays, crop=pictures.shape[1])
-    prior = latents.load_prior(config, arrays)
+    prior = load_prior(config, arrays)
     values = 2 * MAX_RADIUS + 1
     counts = _Counts(
         np.zeros((len(QUALITIES), SCALE_COUNT, values), np.int64),
@@ -72,9 +75,9 @@ def _count(config: SharedConfig, arrays: Arrays, pictures: npt.NDArray[np.uint8]
     for pixels in pictures:
         y = transform.analyse(pixels[None])
         for q, of_latents, of_hyper in zip(QUALITIES, counts.latents, counts.hyper, strict=True):
-            gain, _ = transform.gains(q)
-            side = latents.Quantiser(y, gain, transform.hyper_analyse(y * gain))
-            latents.code(prior, _Counter(side, of_latents, of_hyper), *y.shape[:3])
+            gain = transform.gains.at_position(round(q * 2**POSITION_BITS))
+            side = latents.Quantiser(prior, y, gain, transform.hyper_analyse(y, gain))
+            latents.code(prior, _Counter(side, of_latents, of_hyper), gain, *y.shape[:3])
     return counts
 
 
@@ -93,12 +96,12 @@ class _Counter:
     of_latents: npt.NDArray[np.int64]
     of_hyper: npt.NDArray[np.int64]
 
-    def hyper(self, count: int, height: int, width: int) -> Symbols:
+    def hyper(self, count: int, height: int, width: int) -> Int16:
         symbols = self.side.hyper(count, height, width)
         _add(self.of_hyper, symbols, np.arange(symbols.shape[-1]))
         return symbols
 
-    def step(self, part: latents.Part, mean: Floats, index: Indexes) -> Symbols:
+    def step(self, part: latents.Part, mean: Int32, index: Indexes) -> Symbols:
         symbols = self.side.step(part, mean, index)
         coded = index > 0
         _add(self.of_latents, symbols[coded], index[coded])

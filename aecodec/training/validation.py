@@ -13,7 +13,7 @@ from aecodec.evaluation.rivals import JPEG
 from aecodec.evaluation.verdict import QUALITIES, curve_of, cut
 from aecodec.networks.config import SharedConfig
 from aecodec.training.data import PictureArray, Pictures, Pixels, all_grey
-from aecodec.weights import Arrays, Card, TrainingRecord, Weights
+from aecodec.weights import ID_BYTES, Arrays, Card, TrainingRecord, Weights
 
 PICTURES = 24
 SMALL_PICTURE = 64 * 64  # pixels; of smaller pictures more are taken, to see as many pixels
@@ -48,7 +48,7 @@ class Validator:
 
 def codec_of(arrays: Arrays, config: SharedConfig) -> Codec:
     """A codec of exported arrays that are not in a file yet."""
-    return Codec(Weights(Card("training", config, 0, TrainingRecord()), bytes(8), arrays))
+    return Codec(Weights(Card("training", config, 0, TrainingRecord()), bytes(ID_BYTES), arrays))
 
 
 def pixels_of(pictures: Pictures) -> list[Pixels] | Pixels:

@@ -1,8 +1,8 @@
 """From a weights file back to a model that can be trained: the inverse of :mod:`aecodec.training.export`.
 
-Float parameters are stored as they are. Integer layers are divided by their scale; the limits on activations are left
-out. Of the density of the hyper latents only tables are stored, which do not tell where between the integers they lie:
-it is fitted to the hyper latents of the pictures.
+Integers are divided by their scale; the limits on activations are left out. Of the density of the hyper latents only
+tables are stored, which do not tell where between the integers they lie: it is fitted to the hyper latents of the
+pictures.
 
 A model can be given more blocks and another step of coding on the way. What is new puts out zeros at first, so that the
 model is the same until training has found something for it to do (Net2Net: Chen, Goodfellow, Shlens, ICLR 2016). New
@@ -16,11 +16,12 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor, nn
 
-from aecodec.entropy.float_prior import fill_prior
 from aecodec.errors import DataError, ModelError
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig, context_names
 from aecodec.networks.convolutional import Block
+from aecodec.networks.gains import natural_logarithms
 from aecodec.networks.model import LogisticMixture, Model, Networks, to_network
+from aecodec.networks.quantization import fill
 from aecodec.training.architecture import Shape
 from aecodec.training.initialize import draw
 from aecodec.weights import Weights
@@ -64,14 +65,11 @@ def trainable(weights: Weights, pixels: Tensor, config: SharedConfig | None = No
     try:
         model = Model(config or weights.card.config)
         smaller = Networks(weights.card.config)
+        fill(smaller, arrays)
         for part in ("analysis", "synthesis", "hyper_analysis"):
-            names = [name for name in arrays if name.startswith(part + ".")]
-            state = {name[len(part) + 1 :]: torch.from_numpy(arrays[name]).float() for name in names}
-            network = getattr(smaller, part)
-            network.load_state_dict(state)
-            _spread(getattr(model, part), network)
-        model.gains.load_state_dict({name: torch.from_numpy(arrays["gains." + name]) for name in ("encode", "decode")})
-        fill_prior(smaller, arrays)
+            _spread(getattr(model, part), getattr(smaller, part))
+        gains = {name: natural_logarithms(arrays["gains." + name]) for name in ("encode", "decode")}
+        model.gains.load_state_dict({name: torch.from_numpy(knots) for name, knots in gains.items()})
         model.hyper_synthesis = smaller.hyper_synthesis
         old = context_names(smaller.config)
         for name, context in zip(context_names(model.config), model.contexts, strict=True):

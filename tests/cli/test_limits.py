@@ -18,7 +18,7 @@ def test_the_limit_of_pixels(here: Path) -> None:
     for command in ("decompress", "test"):
         options = ["-f"] if command == "decompress" else []
         assert "a.aec: a picture of 90 x 60" in cli(command, "a.aec", "--max-pixels", 5000, *options, code=1).stderr
-    bomb = pack(Contents(Header(10**9, 10**9, 3, Coding.LATENTS, 6000, bytes(8), 0), b"x"))
+    bomb = pack(Contents(Header(10**9, 10**9, 3, Coding.LATENTS, 6000, bytes(16), 0), b"x"))
     (here / "bomb.aec").write_bytes(bomb)
     assert "bomb.aec: a picture of 1000000000 x 1000000000" in cli("test", "bomb.aec", code=1).stderr
 

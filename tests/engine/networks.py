@@ -28,7 +28,7 @@ def depthwise(rng: np.random.Generator, channels: int, extreme: bool = False) ->
 
 def _row(rng: np.random.Generator, inputs: int, outputs: int, extreme: bool) -> tuple[Int16, Int32, Shifts]:
     if extreme:
-        weight = rng.choice(np.array([-4096, 4096, 1], np.int16), (inputs, outputs))
+        weight = rng.choice(np.array([-32767, 32767, 1], np.int16), (inputs, outputs))
         bias = rng.choice(np.array([-(2**31), 2**31 - 1, 0], np.int32), outputs)
         return weight, bias, rng.integers(0, 32, outputs, np.uint8)
     shift = rng.integers(8, 13, outputs, np.uint8)

@@ -194,7 +194,7 @@ def test_no_pictures(kernels: str) -> None:
 def test_layers_out_of_range() -> None:
     weight, bias, shift = np.ones((2, 2), np.int16), np.zeros(2, np.int32), np.zeros(2, np.uint8)
     with pytest.raises(ValueError, match="beyond"):
-        Dense(weight * np.int16(4097), bias, shift)
+        Dense(weight * np.int16(-32768), bias, shift)
     with pytest.raises(ValueError, match="beyond"):
         Dense(weight, bias, shift + np.uint8(32))
     with pytest.raises(ValueError, match="slope"):

@@ -23,7 +23,7 @@ def test_version_1(tiny: Codec, name: str) -> None:
     restored = tiny.decode_picture(data).pixels  # which compares the checksum of the symbols
     expected = np.load(GOLDEN / f"v1-{name}.npy")
     assert restored.shape == expected.shape
-    assert np.abs(restored.astype(int) - expected).max() <= 1
+    assert np.abs(restored.astype(int) - expected).max() == 0
 
 
 def test_metadata_of_version_1(tiny: Codec) -> None:

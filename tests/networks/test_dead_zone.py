@@ -37,5 +37,5 @@ def test_at_its_edge_a_zero_costs_as_much_as_a_one() -> None:
 def test_files_are_smaller_at_equal_quality(photo: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [skimage.data.coffee()[:256, :384], skimage.data.chelsea()[:256, :384]]
     cheapest = curve(photo, pictures)
-    monkeypatch.setattr(latents, "DEAD_ZONE", NEAREST)
+    monkeypatch.setattr(latents, "ZONE", np.full(SCALE_COUNT, 2**9, np.int32))
     assert bd_rate(curve(photo, pictures), cheapest) < -0.2

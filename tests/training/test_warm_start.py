@@ -45,7 +45,7 @@ def test_an_exported_model_can_be_trained_further(tmp_path: Path) -> None:
             trainer.step(executor)
     model = trainer.averaged_model()
     pixels = torch.from_numpy(crops.batch(0, 16)[0])
-    again = trainable(Weights(Card("a", SMALL, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
+    again = trainable(Weights(Card("a", SMALL, 0, TrainingRecord()), bytes(16), export(model, pixels)), pixels)
     assert loss(again, crops) < 1.005 * loss(model, crops)
     again.hyper_prior = model.hyper_prior  # whose copy is fitted to the pictures rather than stored
     assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.005)
@@ -57,7 +57,7 @@ def test_a_fully_connected_model_can_be_trained_further() -> None:
     model = Model(config)
     initialize(model, torch.from_numpy(crops.batch(0, 256)[0]))
     pixels = torch.from_numpy(crops.batch(0, 64)[0])
-    again = trainable(Weights(Card("a", config, 0, TrainingRecord()), bytes(8), export(model, pixels)), pixels)
+    again = trainable(Weights(Card("a", config, 0, TrainingRecord()), bytes(16), export(model, pixels)), pixels)
     assert loss(again, crops) < 1.005 * loss(model, crops)
     again.hyper_prior = model.hyper_prior
     assert loss(again, crops) == pytest.approx(loss(model, crops), rel=0.01)

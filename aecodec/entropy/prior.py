@@ -1,0 +1,189 @@
+"""Everything that decides probabilities: fixed-point networks, and tables of integer frequencies.
+
+Inside a tile the channels of latents and parameters are kept in the order in which they are coded at their position
+(:mod:`aecodec.networks.coding_order`): what a step codes, and what the steps before it have coded, are then the same
+slices of the channels everywhere. The networks do that by themselves, with the rows of their first and last layers
+permuted for each phase of the positions. What is not known yet, which a context network sees as zeros, and what it says
+of latents of other steps are not computed at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aecodec.engine import Dense, Depthwise, Layer, Network, Phased
+from aecodec.engine.layers import shapes
+from aecodec.entropy.range_coder import Table
+from aecodec.errors import ModelError
+from aecodec.networks import fixed_point
+from aecodec.networks.coding_order import PHASES, Order, order_of
+from aecodec.networks.config import SCALE_COUNT, SharedConfig, context_names
+from aecodec.networks.fixed_point import Int16, Int32, Make
+from aecodec.networks.gains import POSITION_BITS
+from aecodec.threads import spread, threads
+from aecodec.weights import Arrays
+
+LEAST_ROWS = 4  # of parameters, that a thread computes
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The probabilities of all symbols at some quality."""
+
+    of_latents: tuple[Table, ...]  # by scale index
+    of_hyper: tuple[Table, ...]  # by channel
+
+    def covered(self, z: Int16) -> Int16:
+        """The nearest hyper latents (..., Z) that have entries in the tables, which are those that training saw."""
+        low, high = zip(*((t.minimum, t.minimum + t.escape - 1) for t in self.of_hyper), strict=True)
+        return np.clip(z, np.array(low, np.int16), np.array(high, np.int16))
+
+
+@dataclass(frozen=True)
+class PriorNetwork:
+    """A network that gives parameters (n, scale * h, scale * w, ...) for (n, h, w, ...)."""
+
+    network: Network
+    halo: int  # rows beyond a strip on which its results depend
+    scale: int = 1
+
+    def __call__(self, x: Int16) -> Int16:
+        """Computed in strips, side by side, which begin at even rows of the result: phases stay what they are."""
+        unit = 1 + self.scale % 2
+        halo = -(-self.halo // unit) * unit
+        units = -(-x.shape[1] // unit)
+        count = max(1, min(threads(), units * unit * self.scale // LEAST_ROWS))
+
+        def strip(part: int) -> Int16:
+            top, bottom = (unit * (units * edge // count) for edge in (part, part + 1))
+            seen = max(0, top - halo)
+            result = self.network(np.ascontiguousarray(x[:, seen : bottom + halo]))
+            return np.asarray(result[:, self.scale * (top - seen) : self.scale * (bottom - seen)], np.int16)
+
+        strips = spread(strip, range(count))
+        return strips[0] if count == 1 else np.concatenate(strips, axis=1)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The prior of a model."""
+
+    channels: int  # of the latents
+    hyper_stride: int  # latents per hyper latent
+    order: Order
+    hyper_synthesis: PriorNetwork
+    contexts: tuple[PriorNetwork, ...]  # of all steps but the first
+    tables: tuple[Tables, ...]  # for positions evenly spaced from the lowest to the highest quality
+
+    def tables_at(self, position: int) -> Tables:
+        """Those for a position with POSITION_BITS fractional bits."""
+        return self.tables[(position * (len(self.tables) - 1) + (1 << POSITION_BITS >> 1)) >> POSITION_BITS]
+
+    def ordered(self, x: Int32) -> Int32:
+        """Latents (n, h, w, M) of a tile in the order of coding."""
+        result = np.empty_like(x)
+        for phase, (row, column) in enumerate(PHASES):
+            of_phase = np.s_[:, row::2, column::2]
+            for step in range(self.order.steps):
+                part = self.order.part(step, self.channels)
+                result[*of_phase, part] = x[*of_phase, self.order.channels(step, phase, self.channels)]
+        return result
+
+    def restored(self, x: Int32) -> Int32:
+        """The inverse of :meth:`ordered`."""
+        result = np.empty_like(x)
+        for phase, (row, column) in enumerate(PHASES):
+            of_phase = np.s_[:, row::2, column::2]
+            for step in range(self.order.steps):
+                part = self.order.part(step, self.channels)
+                result[*of_phase, self.order.channels(step, phase, self.channels)] = x[*of_phase, part]
+        return result
+
+
+def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
+    """The prior of a weights file. Raises ModelError where its tensors do not fit together."""
+    make = fixed_point.stored(arrays)
+    order, m = order_of(config.coding_steps), config.latent_channels
+    try:
+        return Prior(
+            m,
+            config.hyper_stride,
+            order,
+            _hyper_synthesis(config, make, order),
+            tuple(
+                _context(config, name, make, order, step) for step, name in enumerate(context_names(config), start=1)
+            ),
+            _tables(arrays, config.hyper_channels),
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        raise ModelError(f"weights do not fit their configuration ({error})") from error
+
+
+def _hyper_synthesis(config: SharedConfig, make: Make, order: Order) -> PriorNetwork:
+    *first, last = fixed_point.hyper_synthesis(config, make)
+    _check([*first, last], config.hyper_channels, 2 * config.latent_channels)
+    permuted = [_both(order.permutation(phase, config.latent_channels), config) for phase in range(len(PHASES))]
+    network = Network((*first, _phased(last, outputs=permuted)))
+    return PriorNetwork(network, halo=int(config.hyper_stride > 1), scale=config.hyper_stride)
+
+
+def _context(config: SharedConfig, name: str, make: Make, order: Order, step: int) -> PriorNetwork:
+    m = config.latent_channels
+    first, *middle, last = fixed_point.context(config, name, make)
+    _check([first, *middle, last], 3 * m, 2 * m)
+    orders = [order.permutation(phase, m) for phase in range(len(PHASES))]
+    part = order.part(step, m)
+    takes = [np.concatenate([_both(channels, config), 2 * m + channels[: part.start]]) for channels in orders]
+    gives = [_both(channels[part], config) for channels in orders]
+    network = Network((_phased(first, inputs=takes), *middle, _phased(last, outputs=gives)))
+    return PriorNetwork(network, halo=sum(isinstance(layer, Depthwise) for layer in middle))
+
+
+def _both(channels: npt.NDArray[np.intp], config: SharedConfig) -> npt.NDArray[np.intp]:
+    """Where means and then scale indices of these latents are among the parameters."""
+    return np.concatenate([channels, config.latent_channels + channels])
+
+
+def _phased(
+    layer: Layer,
+    inputs: Iterable[npt.NDArray[np.intp]] | None = None,
+    outputs: Iterable[npt.NDArray[np.intp]] | None = None,
+) -> Phased:
+    """A dense layer with some of its inputs, the others being zero, or of its outputs, depending on the phase."""
+    assert isinstance(layer, Dense)
+    weight, bias, shift, slope = layer.weight, layer.bias, layer.shift, layer.slope
+    if inputs is not None:
+        phases = [Dense(np.ascontiguousarray(weight[of]), bias, shift, slope) for of in inputs]
+    else:
+        assert outputs is not None
+        phases = [Dense(np.ascontiguousarray(weight[:, of]), bias[of], shift[of], slope) for of in outputs]
+    first, second, third, fourth = phases
+    return Phased((first, second, third, fourth))
+
+
+def _check(layers: Iterable[Layer], inputs: int, outputs: int) -> None:
+    """Raise ValueError for layers that do not fit together, or have not so many channels at their ends."""
+    *_, last = shapes(tuple(layers), (2, 2, inputs))
+    if last[2] != outputs:
+        raise ValueError(f"{last[2]} channels where {outputs} are needed")
+
+
+def _tables(arrays: Arrays, hyper_channels: int) -> tuple[Tables, ...]:
+    of_latents = _sets(arrays, "latent_tables", SCALE_COUNT)
+    of_hyper = _sets(arrays, "hyper_tables", hyper_channels)
+    return tuple(Tables(*pair) for pair in zip(of_latents, of_hyper, strict=True))
+
+
+def _sets(arrays: Arrays, prefix: str, size: int) -> list[tuple[Table, ...]]:
+    """Sets of ``size`` tables."""
+    frequencies = arrays[f"{prefix}.frequencies"].astype(np.uint32)
+    ends = np.cumsum(arrays[f"{prefix}.size"].astype(np.int64))
+    if not len(ends) or len(ends) % size or ends[-1] != len(frequencies):
+        raise ModelError(f"{prefix}: {len(ends)} tables, {size} needed for each quality")
+    parts = np.split(frequencies, ends[:-1])
+    tables = [Table(int(m), p) for m, p in zip(arrays[f"{prefix}.minimum"], parts, strict=True)]
+    return [tuple(tables[i : i + size]) for i in range(0, len(tables), size)]
