@@ -25,8 +25,11 @@ class Errors:
     score: Tensor  # SSIMULACRA2 of the crop, nan where it was not measured
 
 
-def distortion(kind: Distortion, x_hat: Tensor, x: Tensor, q: Tensor) -> Errors:
-    """Errors of ``x_hat`` against ``x`` (N, colours, H, W), in the networks' units, at qualities ``q`` (N,) in 0..1."""
+def distortion(kind: Distortion, x_hat: Tensor, x: Tensor, weight: Tensor) -> Errors:
+    """Errors of ``x_hat`` against ``x`` (N, colours, H, W), in the networks' units.
+
+    ``weight`` (N,) is that of a squared grey level against bits per pixel, the lambda of each sample's quality.
+    """
     mse = (x_hat - x).square().mean((1, 2, 3)) * GREY_LEVELS**2
     unknown = torch.full_like(mse, torch.nan)
     if kind == "mse":
@@ -35,16 +38,16 @@ def distortion(kind: Distortion, x_hat: Tensor, x: Tensor, q: Tensor) -> Errors:
         return Errors(cross_entropy(x_hat, x), mse, unknown)
     unseen = ssimulacra2.weighted_errors(*(_three_colours(t / 4 + 0.5).clamp(0, 1) for t in (x, x_hat)))
     seen = ssimulacra2.loss(unseen)
-    total = SQUARED_SHARE * mse + (1 - SQUARED_SHARE) * score_weight(q) * seen
+    total = SQUARED_SHARE * mse + (1 - SQUARED_SHARE) * point(weight) * seen
     return Errors(total, mse, 100 - ssimulacra2.lost_points(unseen))
 
 
-def score_weight(q: Tensor) -> Tensor:
-    """Squared grey levels that a point of the score is worth at qualities ``q`` (N,) in 0..1.
+def point(weight: Tensor) -> Tensor:
+    """Squared grey levels that a point of the score is worth at lambdas ``weight`` (N,).
 
     It is their ratio along the curve of a model trained for squared error, so that a quality stays about what it was.
     """
-    return 2.2 * torch.exp(-0.0196 * (1 + 99 * q))
+    return 0.323 * weight**-0.25
 
 
 def _three_colours(pixels: Tensor) -> Tensor:

@@ -106,8 +106,8 @@ def rate_distortion(
         charged = charged + objective.sparsity * y.abs().sum((1, 2, 3)) / positions
     if objective.contraction:
         charged = charged + objective.contraction * jacobian_norm(model, seen, y, gain, generator) / positions
-    errors = distortion(objective.distortion, x_hat, x, q)
     weight = lagrangian(model.config, q)
+    errors = distortion(objective.distortion, x_hat, x, weight)
     loss = (charged + weight * errors.total) / weight.sqrt()
     return Terms(bounded(loss), bpp.detach(), errors.mse.detach(), errors.score.detach())
 
