@@ -25,7 +25,7 @@ from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
 from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
-from aecodec.training.validation import Validation, Validator, enlargement, pixels_of
+from aecodec.training.validation import Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import ID_BYTES, Card, TrainingRecord, Weights, describe, find, load_weights, save_weights
 
@@ -114,8 +114,7 @@ class Run:
     def finish(self) -> Card:
         """Write the weights, and once more with what a comparison with other codecs says."""
         output, everything = self._job.output, self._prepared.everything
-        bd_rate = self._validation.bd_rate if self._validation else None
-        results = {} if bd_rate is None else {"validation_bd_rate_jpeg_percent": round(bd_rate, 2)}
+        results = _gains(self._validation) if self._validation else {}
         final = self._exported(results)
         keep_former(output, self._report)
         identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
@@ -177,10 +176,24 @@ def _described(job: Job, count: int, origin: str) -> str:
     return f"{data}; started from {origin}" if origin else data
 
 
+def _gains(validation: Validation) -> dict[str, float]:
+    """For the model's card."""
+    gains = {
+        "validation_bd_rate_jpeg_percent": validation.bd_rate,
+        "validation_bd_rate_jpeg_ssimulacra2_percent": validation.bd_rate_ssimulacra2,
+    }
+    return {name: round(gain, 2) for name, gain in gains.items() if gain is not None}
+
+
 def _summary(validation: Validation) -> str:
-    points = "  ".join(f"{p.bpp:.3f} bpp {p.score:.2f} dB" for p in validation.points)
-    gain = "" if validation.bd_rate is None else f"; BD-rate against JPEG {validation.bd_rate:+.1f} %"
-    return f"validation: {points}{gain}"
+    points = "  ".join(f"{p.bpp:.3f} bpp {p.psnr:.2f} dB{_score(p)}" for p in validation.points)
+    gains = ((validation.bd_rate, "PSNR"), (validation.bd_rate_ssimulacra2, "SSIMULACRA2"))
+    against = ", ".join(f"{gain:+.1f} % ({metric})" for gain, metric in gains if gain is not None)
+    return f"validation: {points}" + (f"; BD-rate against JPEG {against}" if against else "")
+
+
+def _score(level: Level) -> str:
+    return "" if level.ssimulacra2 is None else f" {level.ssimulacra2:.1f}"
 
 
 def _revision() -> str:

@@ -18,10 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 SMALLEST = 8  # side of a scale; smaller ones are left out
+SIX_SCALES = 225  # side from which on a picture has all of them
 SIGMA = 1.5
 RADIUS = 5
 C2 = 0.0009  # of SSIM, against division by zero
@@ -198,3 +201,10 @@ def loss(errors: Tensor) -> Tensor:
         points = lost_points(within)
         (slope,) = torch.autograd.grad(points.sum(), within)
     return points.detach() + slope * (errors - within.detach())
+
+
+def score(original: npt.NDArray[np.uint8], distorted: npt.NDArray[np.uint8]) -> float:
+    """SSIMULACRA2 of two pictures (H, W, 3), sides from SIX_SCALES up: that of the reference, three times as fast."""
+    tensors = (torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255 for pixels in (original, distorted))
+    with torch.no_grad():
+        return 100 - float(lost_points(weighted_errors(*tensors)))

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from aecodec.evaluation.metrics import ssimulacra2
-from aecodec.training.ssimulacra2 import loss, lost_points, weighted_errors
+from aecodec.training.ssimulacra2 import loss, lost_points, score, weighted_errors
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -30,15 +30,11 @@ def drawing() -> Pixels:
 def as_jpeg(pixels: Pixels, quality: int) -> Pixels:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "jpeg", quality=quality)
-    return np.asarray(Image.open(file))
+    return np.array(Image.open(file))
 
 
 def tensor(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).float() / 255
-
-
-def score(original: Pixels, distorted: Pixels) -> float:
-    return 100 - float(lost_points(weighted_errors(tensor(original), tensor(distorted))))
 
 
 @pytest.mark.parametrize("quality", [3, 15, 40, 80, 98])
@@ -57,7 +53,7 @@ def test_scores_fall_with_blur_and_noise() -> None:
     assert noisy == sorted(noisy, reverse=True)
     assert noisy[0] == pytest.approx(100, abs=0.5)
     smaller = Image.fromarray(original).resize((135, 150)).resize((270, 300))
-    assert score(original, np.asarray(smaller)) < 85
+    assert score(original, np.array(smaller)) < 85
 
 
 def test_steps_down_the_gradient_raise_the_score() -> None:
