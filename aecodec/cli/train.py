@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def train(
 
     from aecodec.training.architecture import Shape
     from aecodec.training.loop import TrainOptions
-    from aecodec.training.objective import Objective
+    from aecodec.training.objective import LARGEST_LOSS, Objective
     from aecodec.training.preparation import Job
     from aecodec.training.run import train_folder
 
@@ -163,6 +164,7 @@ def train(
             sparsity=(0.3 if strength is None else strength) if objective == "sparse" else 0.0,
             contraction=(200.0 if strength is None else strength) if objective == "contractive" else 0.0,
             distortion=distortion,
+            largest_loss=LARGEST_LOSS if patterns else math.inf,
         ),
     )
     folder = folder or output.with_suffix(".run")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -69,6 +70,11 @@ def coding_steps(config: SharedConfig, height: int, width: int) -> Tensor:
     return torch.tensor(order.steps_of)[:, phase].repeat_interleave(config.latent_channels // order.groups, 0)
 
 
+@cache
+def _coding_steps(config: SharedConfig, height: int, width: int, device: torch.device) -> Tensor:
+    return coding_steps(config, height, width).to(device)
+
+
 def entropy_parameters(
     networks: Networks, first: Tensor, restored: Callable[[Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
@@ -77,7 +83,7 @@ def entropy_parameters(
     ``first`` (N, 2M, h, w) comes from the hyper synthesis. ``restored`` tells what the decoder gets to know of latents
     for given means and scale parameters; only what it says of earlier steps is looked at.
     """
-    step_of = coding_steps(networks.config, *first.shape[2:]).to(first.device)
+    step_of = _coding_steps(networks.config, first.shape[2], first.shape[3], first.device)
     mean, scale = first.chunk(2, 1)
     for step, context in enumerate(networks.contexts, start=1):
         known = restored(mean, scale) * (step_of < step)

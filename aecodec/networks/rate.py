@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -65,9 +66,14 @@ def error_weight(c: SharedConfig, q: float) -> float:
     return float(lagrangian(c, torch.tensor(q))) / c.colours * GREY_LEVELS**2
 
 
+@cache
+def _dead_zone(device: torch.device) -> Tensor:
+    return torch.from_numpy(DEAD_ZONE).to(device)
+
+
 @torch.no_grad()
 def symbols(deviation: Tensor, scale: Tensor) -> Tensor:
     """The symbols of deviations from the mean, for scale parameters (index / 8), in float: what the encoder writes."""
     index = (scale * INDEX_UNIT).round().clamp(0, SCALE_COUNT - 1).long()
-    zero = torch.from_numpy(DEAD_ZONE).to(deviation.device)[index]
+    zero = _dead_zone(deviation.device)[index]
     return deviation.round() * (deviation.abs() >= zero) * is_coded(scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aecodec.errors import ModelError
@@ -29,17 +30,43 @@ class Progress:
     origin: str = ""  # name and id of that model
 
 
+SHARD_BYTES = 15 * 2**20  # of tensors in one file
+
+
 def save_checkpoint(
     path: Path, model: Model, average: dict[str, Tensor], optimizer: Optimizer, progress: Progress
 ) -> None:
-    """Write beside ``path``, then rename: a kill at any moment leaves a whole checkpoint."""
+    """Write the checkpoint; what is beyond SHARD_BYTES goes into further files beside ``path``, which names them.
+
+    That one is renamed into its place at the end: a kill at any moment leaves a whole checkpoint.
+    """
     tensors = {f"model/{n}": p.detach() for n, p in model.named_parameters()}
     tensors |= {f"average/{n}": t for n, t in average.items()}
     tensors |= {f"optimizer/{n}": t for n, t in optimizer.state().items()}
+    first, *rest = _shards({n: t.contiguous().cpu() for n, t in tensors.items()})
+    names = [f"{path.stem}-{progress.step}-{i}{path.suffix}" for i in range(1, len(rest) + 1)]
+    for name, shard in zip(names, rest, strict=True):
+        save_file(shard, path.with_name(name))
     metadata = {"config": json.dumps(config_fields(model.config)), "progress": json.dumps(asdict(progress))}
     beside = path.with_name(path.name + ".part")
-    save_file({n: t.contiguous().cpu() for n, t in tensors.items()}, beside, metadata)
+    save_file(first, beside, metadata | {"shards": json.dumps(names)})
     os.replace(beside, path)
+    for old in path.parent.glob(f"{glob.escape(path.stem)}-*{path.suffix}"):
+        if old.name not in names:
+            old.unlink()
+
+
+def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The tensors in as few groups of at most SHARD_BYTES as their order allows."""
+    shards: list[dict[str, Tensor]] = [{}]
+    left = SHARD_BYTES
+    for name, tensor in tensors.items():
+        if shards[-1] and tensor.nbytes > left:
+            shards.append({})
+            left = SHARD_BYTES
+        shards[-1][name] = tensor
+        left -= tensor.nbytes
+    return shards
 
 
 @torch.no_grad()
@@ -51,13 +78,13 @@ def load_checkpoint(path: Path) -> tuple[Model, dict[str, Tensor], dict[str, Ten
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            config = config_of(json.loads(metadata["config"]))
-            progress = Progress(**json.loads(metadata["progress"]))
-            groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-            names = file.keys()
-            for name in names:
-                group, _, rest = name.partition("/")
-                groups[group][rest] = file.get_tensor(name)
+        config = config_of(json.loads(metadata["config"]))
+        progress = Progress(**json.loads(metadata["progress"]))
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+        for name in (path.name, *json.loads(metadata.get("shards", "[]"))):
+            for key, tensor in load_file(path.parent / Path(name).name).items():
+                group, _, rest = key.partition("/")
+                groups[group][rest] = tensor
         model = Model(config)
         model.load_state_dict(groups["model"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

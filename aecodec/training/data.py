@@ -219,6 +219,26 @@ def all_grey(pictures: Pictures) -> bool:
     return all(np.array_equal(p.pixels[..., :2], p.pixels[..., 1:]) for p in pictures)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a crop comes from; mirrored first, then transposed."""
+
+    picture: int
+    top: int
+    left: int
+    mirrored: bool
+    transposed: bool
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A batch, not yet cut: places, qualities (count,) in 0..1, and patterns that replace crops, by their index."""
+
+    places: list[Place]
+    qualities: npt.NDArray[np.float32]
+    patterns: dict[int, Pixels]
+
+
 class Crops:
     """Draws batches; batch ``step`` depends on the seed and the step alone, so a resumed run sees the same data.
 
@@ -254,28 +274,33 @@ class Crops:
         self._cumulative = self.weight.cumsum()
         self._cumulative /= self._cumulative[-1]
 
-    def _crop(self, pixels: Pixels, random: np.random.Generator) -> Pixels:
+    def _place(self, index: int, random: np.random.Generator) -> Place:
+        height, width = self.pictures[index].pixels.shape[:2]
+        top, left = (int(random.integers(max(0, side - self.size) + 1)) for side in (height, width))
+        mirrored, transposed = (random.random() < 0.5, random.random() < 0.5) if self.turned else (False, False)
+        return Place(index, top, left, mirrored, transposed)
+
+    def _cut(self, place: Place) -> Pixels:
         size = self.size
-        pixels = pixels[:, :, : self.colours]
+        pixels = self.pictures[place.picture].pixels[:, :, : self.colours]
         down, right = (max(0, size - side) for side in pixels.shape[:2])
         if down or right:
             pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "edge")
-        top, left = (int(random.integers(side - size + 1)) for side in pixels.shape[:2])
-        crop = pixels[top : top + size, left : left + size]
-        if not self.turned:
-            return crop
-        if random.random() < 0.5:
-            crop = crop[:, ::-1]
-        if random.random() < 0.5:
-            crop = crop.transpose(1, 0, 2)
-        return crop
+        crop = pixels[place.top : place.top + size, place.left : place.left + size]
+        crop = crop[:, ::-1] if place.mirrored else crop
+        return crop.transpose(1, 0, 2) if place.transposed else crop
 
-    def batch(self, step: int, count: int) -> tuple[Pixels, npt.NDArray[np.float32]]:
-        """Crops (count, size, size, colours) and qualities (count,) in 0..1, spread evenly over the range."""
+    def draw(self, step: int, count: int) -> Draw:
+        """What batch ``step`` is made of, qualities spread evenly over the range."""
         random = np.random.default_rng((self.seed, step))
         chosen = self._cumulative.searchsorted(random.random(count), side="right")
-        crops = np.stack([self._crop(self.pictures[int(i)].pixels, random) for i in chosen])
+        places = [self._place(int(i), random) for i in chosen]
         strata = (random.permutation(count) + random.random(count)) / count
-        for i in np.flatnonzero(random.random(count) < self.pattern_share):
-            crops[i] = patterns.draw(random, self.size, self.colours)
-        return crops, strata.astype(np.float32)
+        drawn = np.flatnonzero(random.random(count) < self.pattern_share)
+        instead = {int(i): patterns.draw(random, self.size, self.colours) for i in drawn}
+        return Draw(places, strata.astype(np.float32), instead)
+
+    def batch(self, step: int, count: int) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Crops (count, size, size, colours) and their qualities."""
+        draw = self.draw(step, count)
+        return np.stack([draw.patterns.get(i, self._cut(p)) for i, p in enumerate(draw.places)]), draw.qualities

@@ -1,7 +1,8 @@
 """The training loop.
 
 On the CPU each worker thread computes the gradients of its part of the batch with single-threaded operations: no
-operation waits for another thread, so a busy machine slows the run down in proportion and no more.
+operation waits for another thread, so a busy machine slows the run down in proportion and no more. For a GPU see
+:mod:`aecodec.training.device`.
 """
 
 from __future__ import annotations
@@ -102,6 +103,10 @@ class Trainer:
         factor = usual if self.options.rate_factor is None else self.options.rate_factor
         return min(1.0, (self.progress.step + 1) / self.options.warm_up) * cosine * factor
 
+    def decay(self) -> float:
+        """Share of the average of the weights that a step leaves as it is."""
+        return min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
+
     def _gradients(self, pixels: Tensor, q: Tensor, worker: int) -> tuple[Terms, tuple[Tensor, ...]]:
         device = self.options.device
         if self.options.workers > 1:
@@ -137,9 +142,8 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
         for name, parameter in self.model.named_parameters():
-            self.average[name].lerp_(parameter, 1 - decay)
+            self.average[name].lerp_(parameter, 1 - self.decay())
 
     def averaged_model(self) -> Model:
         """A copy with the averaged weights, on the CPU: what is validated and exported."""

@@ -7,6 +7,7 @@ and Singh, ICIP 2020; Guo et al., ICML 2021).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from aecodec.networks.model import Model, entropy_parameters, to_network
 from aecodec.networks.rate import at_least, gaussian_bits, lagrangian, symbols
 from aecodec.training.distortion import Distortion, distortion
 
-LARGEST_LOSS = 50.0  # of photographs, the largest losses reach about 25 for the eye, 60 for squared error
+LARGEST_LOSS = 50.0  # among patterns; photographs reach about 25 for the eye, 60 for squared error
 
 
 def straight_through_round(x: Tensor) -> Tensor:
@@ -37,6 +38,7 @@ class Objective:
     sparsity: float = 0.0  # sparse: bits charged for each unit of absolute scaled latent
     contraction: float = 0.0  # contractive: bits charged for the squared change of the scaled latents per grey level
     distortion: Distortion = "mse"
+    largest_loss: float = math.inf  # of a sample; see bounded
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,12 @@ def rate_distortion(
     weight = lagrangian(model.config, q)
     errors = distortion(objective.distortion, x_hat, x, weight)
     loss = (charged + weight * errors.total) / weight.sqrt()
-    return Terms(bounded(loss), bpp.detach(), errors.mse.detach(), errors.score.detach())
+    return Terms(bounded(loss, objective.largest_loss), bpp.detach(), errors.mse.detach(), errors.score.detach())
 
 
-def bounded(loss: Tensor) -> Tensor:
-    """Losses (N,) beyond LARGEST_LOSS scaled down to it, gradient and all.
+def bounded(loss: Tensor, largest: float) -> Tensor:
+    """Losses (N,) beyond the largest one scaled down to it, gradient and all.
 
-    A crop that the model does worst, noise or one-pixel stripes, would otherwise be all that a step is about.
+    A crop that the model cannot do yet, noise or one-pixel stripes, would otherwise be all that a step is about.
     """
-    return loss * (LARGEST_LOSS / loss.detach()).clamp(max=1)
+    return loss * (largest / loss.detach()).clamp(max=1)

@@ -19,16 +19,16 @@ ADAM_BETAS = (0.9, 0.99)
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix to (rows, columns), roughly: singular values end within about 0.7..1.2."""
+    """The nearest semi-orthogonal matrix to each (..., rows, columns), roughly: singular values within 0.7..1.2."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16() if is_fast(matrix.device) else matrix
-    transposed = x.shape[0] > x.shape[1]
-    x = x.T if transposed else x
-    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
+    transposed = x.shape[-2] > x.shape[-1]
+    x = x.mT if transposed else x
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x.T if transposed else x
+    result: Tensor = x.mT if transposed else x
     return result.to(matrix.dtype)
 
 

@@ -67,7 +67,8 @@ def squares(random: np.random.Generator, size: int, colours: int) -> Values:
     side = int(random.integers(8, max(9, size // 2)))
     count = -(-size // side)
     chart: Values = np.array([_colour(random, colours) for _ in range(count * count)]).reshape(count, count, colours)
-    return chart.repeat(side, 0).repeat(side, 1)[:size, :size]
+    pixels: Values = chart.repeat(side, 0).repeat(side, 1)[:size, :size]
+    return pixels
 
 
 def gradient(random: np.random.Generator, size: int, colours: int) -> Values:

@@ -19,6 +19,7 @@ from aecodec.networks.model import Model
 from aecodec.training import log
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops
+from aecodec.training.device import DeviceTrainer
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
@@ -85,7 +86,8 @@ class Run:
         if start:
             origin = f"{start.card.name} {start.card.id}"
             model = _started(start, self._calibration, config, report)
-        self.trainer = Trainer(options, crops(job.pattern_share), config, checkpoint, model, origin)
+        kind = Trainer if options.device == "cpu" else DeviceTrainer
+        self.trainer = kind(options, crops(job.pattern_share), config, checkpoint, model, origin)
         self._validator = Validator(prepared.held_out)
         self._validation: Validation | None = None
         self._log = job.folder / "log.jsonl"

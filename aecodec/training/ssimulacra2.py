@@ -79,9 +79,14 @@ def linear_light(pixels: Tensor) -> Tensor:
     return torch.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
 
 
+@cache
+def _opsin(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(OPSIN, dtype=dtype, device=device)
+
+
 def xyb_planes(light: Tensor, planes: tuple[int, ...]) -> Tensor:
     """Planes of XYB (planes, N, H, W), shifted and scaled to be positive, of linear light (N, 3, H, W)."""
-    matrix = torch.tensor(OPSIN[: 3 if B in planes else 2], dtype=light.dtype, device=light.device)
+    matrix = _opsin(light.dtype, light.device)[: 3 if B in planes else 2]
     mixed = torch.tensordot(matrix, light, ([1], [1])) + OPSIN_BIAS
     cones = mixed ** (1 / 3) - OPSIN_BIAS ** (1 / 3)
     y = 0.5 * (cones[0] + cones[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -142,9 +143,10 @@ def test_grey_pictures_can_be_trained_for_the_eye() -> None:
 
 def test_a_crop_beyond_all_others_counts_as_the_worst_of_them() -> None:
     loss = torch.tensor([3.0, 1e7], requires_grad=True)
-    (gradient,) = torch.autograd.grad(bounded(loss).sum(), loss)
-    assert bounded(loss).tolist() == pytest.approx([3.0, 50.0])
+    (gradient,) = torch.autograd.grad(bounded(loss, 50.0).sum(), loss)
+    assert bounded(loss, 50.0).tolist() == pytest.approx([3.0, 50.0])
     assert gradient.tolist() == pytest.approx([1.0, 5e-6])
+    assert torch.equal(bounded(loss, math.inf), loss)
 
 
 def test_the_plain_objective_draws_no_other_numbers(models: dict[Objective, Model]) -> None:
