@@ -66,9 +66,9 @@ def squares(random: np.random.Generator, size: int, colours: int) -> Values:
     """Each of a colour of its own, as on a chart."""
     side = int(random.integers(8, max(9, size // 2)))
     count = -(-size // side)
-    chart: Values = np.array([_colour(random, colours) for _ in range(count * count)]).reshape(count, count, colours)
-    pixels: Values = chart.repeat(side, 0).repeat(side, 1)[:size, :size]
-    return pixels
+    chart = np.array([_colour(random, colours) for _ in range(count * count)], np.float64)
+    chart = chart.reshape(count, count, colours).repeat(side, 0).repeat(side, 1)
+    return chart[:size, :size]
 
 
 def gradient(random: np.random.Generator, size: int, colours: int) -> Values:
