@@ -66,9 +66,9 @@ def squares(random: np.random.Generator, size: int, colours: int) -> Values:
     """Each of a colour of its own, as on a chart."""
     side = int(random.integers(8, max(9, size // 2)))
     count = -(-size // side)
-    chart = np.array([_colour(random, colours) for _ in range(count * count)], np.float64)
-    chart = chart.reshape(count, count, colours).repeat(side, 0).repeat(side, 1)
-    return chart[:size, :size]
+    chart = np.array([_colour(random, colours) for _ in range(count * count)]).reshape(count, count, colours)
+    row, column = np.mgrid[:size, :size] // side
+    return np.asarray(chart[row, column], np.float64)
 
 
 def gradient(random: np.random.Generator, size: int, colours: int) -> Values:
@@ -77,7 +77,7 @@ def gradient(random: np.random.Generator, size: int, colours: int) -> Values:
     angle = random.uniform(0, 2 * np.pi)
     along = np.cos(angle) * x + np.sin(angle) * y
     along = (along - along.min()) / (along.max() - along.min())
-    return _colour(random, colours) * (1 - along[..., None]) + _colour(random, colours) * along[..., None]
+    return np.asarray(_colour(random, colours) * (1 - along[..., None]) + _colour(random, colours) * along[..., None])
 
 
 def writing(random: np.random.Generator, size: int, colours: int) -> Values:

@@ -209,7 +209,7 @@ def loss(errors: Tensor) -> Tensor:
 
 
 def score(original: npt.NDArray[np.uint8], distorted: npt.NDArray[np.uint8]) -> float:
-    """SSIMULACRA2 of two pictures (H, W, 3), sides from SIX_SCALES up: that of the reference, in a quarter of the time."""
+    """SSIMULACRA2 of two pictures (H, W, 3), sides from SIX_SCALES up: as the reference, in a quarter of the time."""
     tensors = (torch.tensor(pixels).permute(2, 0, 1)[None] / 255 for pixels in (original, distorted))
     with torch.no_grad():
         return 100 - float(lost_points(weighted_errors(*tensors)))
