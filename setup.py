@@ -13,7 +13,7 @@ class Build(build_ext):
 
     def build_extensions(self) -> None:
         # More than -O2 moves the sums of the matrix products from registers to memory.
-        options = [] if self.compiler.compiler_type == "msvc" else ["-std=c11", "-O2", "-Wall", "-Wextra"]
+        options = [] if self.compiler.compiler_type == "msvc" else ["-std=c11", "-O2", "-fopenmp-simd"]
         for extension in self.extensions:
             extension.extra_compile_args = options
         super().build_extensions()

@@ -22,18 +22,8 @@
 
 #include <string.h>
 
+#include "machine.h"
 #include "network.h"
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define INLINE static inline __attribute__((always_inline))
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 16")
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define UNROLL
-#define INLINE static __forceinline
-#endif
 
 /* What narrows two vectors of sums to one of int16 takes four lanes of each in turn, on all machines alike. */
 #define BESIDE(lane, high) ((lane) / 4 * 8 + 4 * (high) + (lane) % 4)
@@ -120,26 +110,32 @@ INLINE void dense_block(const int rows, const int32_t *panel, ptrdiff_t inputs, 
         }
 }
 
+/* All outputs of so few positions that their inputs stay in the cache. */
+static void dense_positions(const void *packed, ptrdiff_t inputs, ptrdiff_t outputs, int32_t slope,
+                            struct positions at, const int16_t *x, const int16_t *skip, int16_t *y) {
+    for (ptrdiff_t first = 0; first < outputs; first += PANEL) {
+        ptrdiff_t done = 0;
+        for (; done + ROWS <= at.count; done += ROWS)
+            dense_block(ROWS, packed, inputs, outputs - first, slope, at, x + done * at.x_stride,
+                        skip ? skip + done * at.y_stride + first : NULL, y + done * at.y_stride + first);
+        for (; done < at.count; done++)
+            dense_block(1, packed, inputs, outputs - first, slope, at, x + done * at.x_stride,
+                        skip ? skip + done * at.y_stride + first : NULL, y + done * at.y_stride + first);
+        packed = (const char *)packed + panel_size(inputs);
+    }
+}
+
+#define CACHED_INPUTS 32768 /* bytes */
+
 static void dense(const void *packed, ptrdiff_t inputs, ptrdiff_t outputs, int32_t slope, struct positions at,
                   const int16_t *x, const int16_t *skip, int16_t *y) {
-    for (ptrdiff_t first = 0; first < outputs; first += PANEL) {
-        const int32_t *panel = packed;
-        const int16_t *from = x, *add = skip ? skip + first : NULL;
-        int16_t *to = y + first;
-        ptrdiff_t left = at.count;
-        for (; left >= ROWS; left -= ROWS) {
-            dense_block(ROWS, panel, inputs, outputs - first, slope, at, from, add, to);
-            from += ROWS * at.x_stride;
-            to += ROWS * at.y_stride;
-            if (add) add += ROWS * at.y_stride;
-        }
-        for (; left > 0; left--) {
-            dense_block(1, panel, inputs, outputs - first, slope, at, from, add, to);
-            from += at.x_stride;
-            to += at.y_stride;
-            if (add) add += at.y_stride;
-        }
-        packed = (const char *)packed + panel_size(inputs);
+    const ptrdiff_t blocks = CACHED_INPUTS / (ROWS * inputs * (ptrdiff_t)sizeof *x), most = ROWS * (blocks + !blocks);
+    for (ptrdiff_t left = at.count; left > 0; left -= most) {
+        at.count = left < most ? left : most;
+        dense_positions(packed, inputs, outputs, slope, at, x, skip, y);
+        x += most * at.x_stride;
+        y += most * at.y_stride;
+        if (skip) skip += most * at.y_stride;
     }
 }
 

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHED (128 * 1024) /* bytes of the largest stream that go through all layers at once */
+#include "machine.h"
+
+#define CACHED (256 * 1024) /* bytes of the largest stream that go through all layers at once */
 #define ALIGNMENT 64
 
 struct stream {
@@ -192,16 +194,17 @@ static void scatter(const char *x, char *y, ptrdiff_t count, size_t size, size_t
 
 static void levels_of_pixels(const uint8_t *x, int16_t *y, ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride) {
     for (; count > 0; count--, x += size, y += stride)
-        for (ptrdiff_t i = 0; i < size; i++) y[i] = (int16_t)(x[i] - 128);
+        VECTORISE for (ptrdiff_t i = 0; i < size; i++) y[i] = (int16_t)(x[i] - 128);
 }
 
 static void pixels_of_levels(const int16_t *x, uint8_t *y, ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride,
                              int fraction) {
     const int32_t half = 1 << fraction >> 1;
     for (; count > 0; count--, x += stride, y += size)
-        for (ptrdiff_t i = 0; i < size; i++) {
+        VECTORISE for (ptrdiff_t i = 0; i < size; i++) {
             int32_t level = ((x[i] + half) >> fraction) + 128;
-            y[i] = (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
+            level = level < 0 ? 0 : level;
+            y[i] = (uint8_t)(level > 255 ? 255 : level);
         }
 }
 
