@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from aecodec.checked import check_fields, within
 from aecodec.networks.coding_order import order_of
 
 PATCH = 8  # side of the pixel blocks that become channels in the convolutional networks
@@ -35,19 +36,24 @@ def standard_deviation(index: int) -> float:
 class SharedConfig:
     """What models of every architecture have. Two models of one config have the same tensors."""
 
-    latent_channels: int = 256  # M
-    hyper_channels: int = 96
-    hyper_width: int = 128
-    context_width: int = 160
-    lambda_min: float = 0.0005  # of quality 1; rate in bits per pixel, distortion in squared grey levels (0..255)
-    lambda_max: float = 0.4  # of quality 100
-    colours: int = 3  # 1 for models of grey pictures only
-    coding_steps: int = 2  # in which the latents are coded, 2 or 3, see aecodec.networks.coding_order
+    latent_channels: int = within(2, 2048, 256)  # M
+    hyper_channels: int = within(1, 1024, 96)
+    hyper_width: int = within(1, 2048, 128)
+    context_width: int = within(1, 2048, 160)
+    lambda_min: float = within(1e-9, 1e9, 0.0005)  # of quality 1; bits per pixel for a squared grey level (0..255)
+    lambda_max: float = within(1e-9, 1e9, 0.4)  # of quality 100
+    colours: int = within(1, 3, 3)  # 1 for models of grey pictures only
+    coding_steps: int = within(2, 3, 2)  # in which the latents are coded, 2 or 3, see aecodec.networks.coding_order
 
     ARCHITECTURE: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the latents cannot be coded in so many steps."""
+        """Raises ValueError for what is out of range, or where the latents cannot be coded in so many steps."""
+        check_fields(self)
+        if self.colours == 2:
+            raise ValueError("2 colours, not 1 or 3")
+        if self.lambda_min > self.lambda_max:
+            raise ValueError(f"lambda from {self.lambda_min} down to {self.lambda_max}")
         groups = order_of(self.coding_steps).groups
         if self.latent_channels % groups:
             raise ValueError(
@@ -87,9 +93,9 @@ class SharedConfig:
 class ConvolutionalConfig(SharedConfig):
     """A convolutional model."""
 
-    channels: int = 160  # C, at 1/8
-    analysis_blocks: int = 2
-    synthesis_blocks: int = 2
+    channels: int = within(1, 2048, 160)  # C, at 1/8
+    analysis_blocks: int = within(1, 64, 2)
+    synthesis_blocks: int = within(1, 64, 2)
 
     ARCHITECTURE: ClassVar[str] = "convolutional"
 
@@ -123,13 +129,13 @@ class ConvolutionalConfig(SharedConfig):
 class FullyConnectedConfig(SharedConfig):
     """A fully connected model of square blocks of pixels, or of whole small pictures."""
 
-    latent_channels: int = 64  # size of the code
-    hyper_channels: int = 16
-    hyper_width: int = 64
-    context_width: int = 128
-    block: int = 16  # side; at least that of the pictures makes one block of each
-    layers: int = 2  # with a non-linearity, each of the encoder and the decoder
-    nodes: int = 512  # of each
+    latent_channels: int = within(2, 8192, 64)  # size of the code
+    hyper_channels: int = within(1, 1024, 16)
+    hyper_width: int = within(1, 2048, 64)
+    context_width: int = within(1, 2048, 128)
+    block: int = within(2, 64, 16)  # side; at least that of the pictures makes one block of each
+    layers: int = within(0, 16, 2)  # with a non-linearity, each of the encoder and the decoder
+    nodes: int = within(1, 16384, 512)  # of each
 
     ARCHITECTURE: ClassVar[str] = "fully connected"
 
