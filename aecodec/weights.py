@@ -1,7 +1,7 @@
 """Weights files: where they are, what is in them, and whether they are what they claim. Imports no PyTorch.
 
 A weights file is a safetensors file (no code in it, whoever made it) whose metadata entry ``aecodec`` is JSON with the
-fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
+fields of :class:`~aecodec.card.Card` (all but ``id``). Its tensors:
 
 ==============================================  =====================================================================
 ``analysis.*`` ``synthesis.*``                  int16 ``weight``, int32 ``bias`` and uint8 ``shift`` of every
@@ -19,11 +19,10 @@ fields of :class:`Card` (all but ``id`` and ``path``). Its tensors:
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,47 +31,16 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from aecodec.card import Card, dump, parse
 from aecodec.errors import MissingModel, ModelError
-from aecodec.networks.config import MAX_WEIGHTS_BYTES, SharedConfig, config_fields, config_of
+from aecodec.files import write_atomically
+from aecodec.networks.config import MAX_WEIGHTS_BYTES
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
-VERSION = 2
 ID_BYTES = 16
 ENVIRONMENT = "AECODEC_MODELS"
 SUFFIX = ".safetensors"
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How a model came to be."""
-
-    data: str = ""
-    pictures: int = 0
-    crop: int = 0  # side in pixels of what training showed the networks; 0 where that is not known
-    minutes: float = 0.0
-    steps: int = 0
-    machine: str = ""
-    revision: str = ""
-    denoising: bool = False  # pictures had noise that was not to be restored
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a weights file says about itself."""
-
-    name: str
-    config: SharedConfig
-    parameters: int
-    training: TrainingRecord
-    licence: str = ""
-    results: dict[str, float] = field(default_factory=dict)
-    id: str = ""  # hexadecimal; of the file's bytes, so it cannot stand in the file
-
-    @property
-    def kilo_macs(self) -> tuple[float, float, float]:
-        """Thousand multiply-adds per pixel: (encode, decode, hyper synthesis and context alone)."""
-        return self.config.kilo_macs_per_pixel()
 
 
 @dataclass(frozen=True)
@@ -91,14 +59,8 @@ def identify(data: bytes) -> bytes:
 
 def save_weights(path: Path, card: Card, arrays: Arrays) -> bytes:
     """Write a weights file; its id. The same arrays and card give the same bytes."""
-    fields = {k: v for k, v in asdict(card).items() if k != "id"} | {"config": config_fields(card.config)}
-    data = save(
-        {name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())},
-        {"aecodec": json.dumps({"version": VERSION, **fields}, sort_keys=True)},
-    )
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
+    data = save({name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())}, {"aecodec": dump(card)})
+    write_atomically(path, data, overwrite=True)
     return identify(data)
 
 
@@ -155,14 +117,14 @@ def _card(path: Path, identity: bytes) -> Card:
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-        fields = json.loads(metadata["aecodec"])
-        version = fields.pop("version")
-        if version != VERSION:
-            raise ModelError(f"{path}: weights version {version}, this program reads {VERSION}")
-        config, training = config_of(fields.pop("config")), TrainingRecord(**fields.pop("training"))
-        return Card(config=config, training=training, id=identity.hex(), **fields)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: not an aecodec weights file") from error
+    if "aecodec" not in metadata:
+        raise ModelError(f"{path}: not an aecodec weights file")
+    try:
+        return parse(metadata["aecodec"], identity.hex())
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path}: not an aecodec weights file of this version ({error})") from error
 
 
 def folders() -> list[Path]:

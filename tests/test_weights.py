@@ -11,11 +11,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import aecodec
+from aecodec.card import VERSION
 from aecodec.codec import Codec, load_codec
 from aecodec.errors import ModelError
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.model import Model
-from aecodec.weights import VERSION, Arrays, describe, find, find_by_id, installed, load_weights, save_weights
+from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
 
 TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from aecodec.engine import Dense, Depthwise, Layer, Network, Phased
 from aecodec.engine.layers import shapes
-from aecodec.entropy.range_coder import Table
+from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, Table
 from aecodec.errors import ModelError
 from aecodec.networks import fixed_point
 from aecodec.networks.coding_order import PHASES, Order, order_of
@@ -27,6 +27,7 @@ from aecodec.networks.gains import POSITION_BITS
 from aecodec.threads import spread, threads
 from aecodec.weights import Arrays
 
+LARGEST_TABLE = 2**12  # entries
 LEAST_ROWS = 4  # of parameters, that a thread computes
 
 
@@ -179,11 +180,24 @@ def _tables(arrays: Arrays, hyper_channels: int) -> tuple[Tables, ...]:
 
 
 def _sets(arrays: Arrays, prefix: str, size: int) -> list[tuple[Table, ...]]:
-    """Sets of ``size`` tables."""
-    frequencies = arrays[f"{prefix}.frequencies"].astype(np.uint32)
-    ends = np.cumsum(arrays[f"{prefix}.size"].astype(np.int64))
-    if not len(ends) or len(ends) % size or ends[-1] != len(frequencies):
+    """Sets of ``size`` tables. Raises ModelError for numbers that are out of range or do not fit together."""
+    minimums = _integers(arrays, f"{prefix}.minimum", -MAX_VALUE, MAX_VALUE)
+    sizes = _integers(arrays, f"{prefix}.size", 2, LARGEST_TABLE)
+    frequencies = _integers(arrays, f"{prefix}.frequencies", 1, 2**TOTAL_BITS)
+    ends = np.cumsum(sizes)
+    if not len(ends) or len(ends) % size or ends[-1] != len(frequencies) or len(minimums) != len(ends):
         raise ModelError(f"{prefix}: {len(ends)} tables, {size} needed for each quality")
-    parts = np.split(frequencies, ends[:-1])
-    tables = [Table(int(m), p) for m, p in zip(arrays[f"{prefix}.minimum"], parts, strict=True)]
+    parts = np.split(frequencies.astype(np.uint32), ends[:-1])
+    tables = [Table(int(m), p) for m, p in zip(minimums, parts, strict=True)]
     return [tuple(tables[i : i + size]) for i in range(0, len(tables), size)]
+
+
+def _integers(arrays: Arrays, name: str, low: int, high: int) -> npt.NDArray[np.int64]:
+    array = arrays[name]
+    if (
+        array.ndim != 1
+        or array.dtype.kind not in "iu"
+        or (array.size and not low <= array.min() <= array.max() <= high)
+    ):
+        raise ModelError(f"{name}: not a row of integers within {low}..{high}")
+    return array.astype(np.int64)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.errors import AecError, DataError, ModelError, OutputError
 from aecodec.evaluation.verdict import Extent, judge
@@ -28,7 +29,7 @@ from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
 from aecodec.training.validation import Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
-from aecodec.weights import ID_BYTES, Card, TrainingRecord, Weights, describe, find, load_weights, save_weights
+from aecodec.weights import ID_BYTES, Weights, describe, find, load_weights, save_weights
 
 CALIBRATION_CROPS = 192
 REVIVAL_CROPS = 32  # by which dead feed-forwards are found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.evaluation.curves import Curve, CurveError, bd_rate, mean_curve
 from aecodec.evaluation.measure import Measurement, measure_all
@@ -17,7 +18,7 @@ from aecodec.evaluation.verdict import EXACT, QUALITIES, cut
 from aecodec.networks.config import SharedConfig
 from aecodec.training import ssimulacra2
 from aecodec.training.data import PictureArray, Pictures, Pixels, all_grey
-from aecodec.weights import ID_BYTES, Arrays, Card, TrainingRecord, Weights
+from aecodec.weights import ID_BYTES, Arrays, Weights
 
 # The reference takes four times as long; on pictures of six scales they agree, see tests/training/test_ssimulacra2.py.
 FAST_SSIMULACRA2 = replace(SSIMULACRA2, compute=ssimulacra2.score, smallest_side=ssimulacra2.SIX_SCALES)

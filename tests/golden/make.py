@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 
+from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.format.container import parse_header
 from aecodec.networks.config import ConvolutionalConfig
@@ -21,7 +22,7 @@ from aecodec.pictures.images import Picture
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions, run
-from aecodec.weights import Card, TrainingRecord, Weights, load_weights, save_weights
+from aecodec.weights import Weights, load_weights, save_weights
 
 TINY = ConvolutionalConfig(
     channels=16,

@@ -14,6 +14,7 @@ import skimage.data
 import torch
 from sklearn.datasets import load_digits
 
+from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec, load_codec
 from aecodec.errors import ImageError
 from aecodec.evaluation.metrics import psnr
@@ -27,7 +28,7 @@ from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import Optimizer
 from aecodec.training.validation import codec_of
-from aecodec.weights import Card, TrainingRecord, describe, save_weights
+from aecodec.weights import describe, save_weights
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 import torch
 
+from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec, load_codec
 from aecodec.errors import DataError, ModelError
 from aecodec.evaluation.metrics import psnr
@@ -25,7 +26,7 @@ from aecodec.training.objective import rate_distortion
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.training.warm_start import grown, trainable
-from aecodec.weights import Card, TrainingRecord, Weights, load_weights
+from aecodec.weights import Weights, load_weights
 from tests.conftest import TINY
 from tests.training_data import OPTIONS, SMALL, digits, pictures, tiles
 
