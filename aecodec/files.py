@@ -96,6 +96,17 @@ def write_folder_atomically(target: Path, files: Mapping[str, bytes], attributes
             os.rename(part, target)
 
 
+def set_aside(path: Path, name: str) -> Path:
+    """Give a file another name beside, so that a new one can take its place; what was there under that name is lost.
+
+    Raises OutputError.
+    """
+    aside = path.with_name(name)
+    with _said_of(aside):
+        os.replace(path, aside)
+    return aside
+
+
 def folder_of_files(mode: int) -> int:
     """Permissions of a folder of files with this mode: who may read them may enter. Its owner may do everything."""
     return mode | (mode & 0o444) >> 2 | stat.S_IRWXU

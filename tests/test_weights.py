@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 import aecodec
 from aecodec.card import VERSION
 from aecodec.codec import Codec, load_codec
-from aecodec.errors import ModelError
+from aecodec.errors import MissingModel, ModelError
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.model import Model
 from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
@@ -47,6 +48,41 @@ def test_names_paths_and_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find("tiny") == find(TINY) == TINY
     assert TINY in installed()
     assert find_by_id(load_weights(TINY).id) == TINY
+
+
+def test_a_file_called_like_a_model_does_not_take_its_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "photo").write_text("notes on my photos")
+    (here / "cells.safetensors").mkdir()
+    assert describe(find("photo")).name == "photo"
+    assert describe(find("cells")).name == "cells"
+    (here / "mine").write_bytes(TINY.read_bytes())
+    with pytest.raises(ModelError, match=r"no model named 'mine'; .*; for the file of that name write \./mine"):
+        find("mine")
+    for name in ("./mine", Path("mine"), here / "mine", str(here / "mine")):
+        assert load_weights(find(name)).card.name == "tiny"
+    (here / "mine").rename(here / "mine.weights")
+    assert load_weights(find("mine.weights")).card.name == "tiny"
+
+
+def test_what_else_is_among_the_installed_models_does_not_matter(
+    here: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to a model by its name, nor to one by its id."""
+    (here / "a.safetensors").write_bytes(b"nonsense")
+    (here / "b.safetensors").mkdir()
+    (here / "c.safetensors").symlink_to("nowhere")
+    (here / "d.safetensors").symlink_to("d.safetensors")
+    with (here / "e.safetensors").open("wb") as file:
+        file.truncate(10**12)  # a sparse one
+    (here / "photo.safetensors").write_bytes(b"nonsense")
+    (here / "tiny.safetensors").write_bytes(TINY.read_bytes())
+    folders = [here / "a.safetensors", here / "missing", here]
+    monkeypatch.setenv("AECODEC_MODELS", os.pathsep.join(map(str, folders)))
+    assert find("tiny") == here / "tiny.safetensors"
+    assert find_by_id(load_weights(TINY).id) == here / "tiny.safetensors"
+    assert describe(find("photo")).name == "photo"
+    with pytest.raises(MissingModel, match=r"the file needs the model 0000.*, which is not here; looked in .*missing"):
+        find_by_id(bytes(len(load_weights(TINY).id)))
 
 
 def test_a_changed_file_is_loaded_anew(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ again as long as the picture, the codec's settings, every library's version and,
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.machine import Machine
 from aecodec.evaluation.measure import Measurement
 from aecodec.evaluation.sources import PictureRecord
+from aecodec.files import make_folder, write_atomically
 
 VERSION = 3
 
@@ -117,10 +117,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    make_folder(path.parent)
+    write_atomically(path, text.encode(), overwrite=True)
 
 
 def _lines(value: Any) -> str:

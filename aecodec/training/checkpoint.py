@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from aecodec.errors import ModelError
+from aecodec.files import write_atomically
 from aecodec.networks.config import config_fields, config_of
 from aecodec.networks.model import Model
 from aecodec.training.optimizer import Optimizer
@@ -48,9 +48,7 @@ def save_checkpoint(
     for name, shard in zip(names, rest, strict=True):
         save_file(shard, path.with_name(name))
     metadata = {"config": json.dumps(config_fields(model.config)), "progress": json.dumps(asdict(progress))}
-    beside = path.with_name(path.name + ".part")
-    save_file(first, beside, metadata | {"shards": json.dumps(names)})
-    os.replace(beside, path)
+    write_atomically(path, save(first, metadata | {"shards": json.dumps(names)}), overwrite=True)
     for old in path.parent.glob(f"{glob.escape(path.stem)}-*{path.suffix}"):
         if old.name not in names:
             old.unlink()

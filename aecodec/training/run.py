@@ -15,6 +15,7 @@ from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.errors import AecError, DataError, ModelError, OutputError
 from aecodec.evaluation.verdict import Extent, judge
+from aecodec.files import set_aside
 from aecodec.networks.config import SharedConfig
 from aecodec.networks.model import Model
 from aecodec.training import log
@@ -157,11 +158,7 @@ def keep_former(output: Path, report: Report) -> None:
         identity = describe(output).id
     except ModelError:  # nothing there, or no weights
         return
-    former = output.with_name(f"{output.stem}-{identity[:16]}{output.suffix}")
-    try:
-        output.replace(former)
-    except OSError as error:
-        raise OutputError(f"{former}: cannot write ({error.strerror or error})") from error
+    former = set_aside(output, f"{output.stem}-{identity[:16]}{output.suffix}")
     report(f"{output} was there already: it is {former} now, for the files that were made with it")
 
 

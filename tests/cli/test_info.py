@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -88,3 +89,26 @@ def test_test_names_every_file(here: Path) -> None:
         ["aecodec", "none.aec"],
     ]
     assert cli("test", "a.aec", "-", stdin=data).stdout == "a.aec: ok\n-: ok\n"
+
+
+def test_folders(here: Path) -> None:
+    """Of a folder info and test take what is ours, and pass over the rest."""
+    save(here / "a.png", GREY)
+    compress("a.png", "-o", "in/deep/a.aec", "--quiet")
+    compress("a.png", "-o", "in/b.zip", "--quiet")
+    with ZipFile(here / "in" / "other.zip", "w") as file:
+        file.writestr("notes.txt", "no pictures")
+    (here / "in" / "notes.txt").write_text("none either")
+    assert cli("test", "in").stdout == "in/b.zip: ok\nin/deep/a.aec: ok\n"
+    records = json.loads(cli("info", "--json", "in").stdout)
+    assert [record["file"] for record in records] == ["in/b.zip", "in/deep/a.aec"]
+    (here / "empty").mkdir()
+    assert "empty: no files of a known kind" in cli("test", "empty", "in", code=1).stderr
+    assert "in/other.zip: a ZIP archive without .aec files" in cli("test", "in/other.zip", code=1).stderr
+
+
+def test_a_model_that_is_not_here(here: Path, tiny: Codec) -> None:
+    save(here / "a.png", GREY)
+    compress("a.png", "--quiet")
+    said = cli("info", "a.aec", environment={"AECODEC_MODELS": ""}).stdout
+    assert f"model: {tiny.id.hex()}\nmodel name: not here\n" in said

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,23 @@ def test_streams(here: Path, tiny: Codec) -> None:
     assert "stdin: the file is empty" in cli("decompress", "-", stdin=b"", code=1).stderr
     assert "b.aec: exists already" in compress("-", "-o", "b.aec", stdin=source, code=1).stderr
     assert listing(here) == {"a.png", "b.aec"}
+
+
+@pytest.mark.parametrize("command", ["decompress", "test", "info"])
+def test_a_named_pipe_is_read_once(here: Path, tiny: Codec, command: str) -> None:
+    os.mkfifo(here / "pipe.aec")
+    writer = threading.Thread(target=(here / "pipe.aec").write_bytes, args=(tiny.encode(COLOUR),))
+    writer.start()
+    cli(command, "pipe.aec", *(["-o", "out/"] if command == "decompress" else []))
+    writer.join()
+    if command == "decompress":
+        assert np.array_equal(np.asarray(Image.open(here / "out" / "pipe.png")), tiny.decode(tiny.encode(COLOUR)))
+
+
+def test_a_stream_without_an_end_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aecodec.cli.sources.MAX_STREAM_BYTES", 10**6)
+    for arguments in (("compress", "/dev/zero", "-o", "x.aec"), ("test", "/dev/zero")):
+        assert cli(*arguments, code=1).stderr == "aecodec: /dev/zero: more than 1000000 bytes\n"
 
 
 def test_a_pipe_of_processes_says_nothing_but_the_picture(tmp_path: Path, tiny: Codec) -> None:

@@ -142,7 +142,7 @@ def test_a_kill_while_saving_leaves_the_last_checkpoint(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aecodec.training.checkpoint.os.replace", killed)
+    monkeypatch.setattr("aecodec.files.os.replace", killed)
     with pytest.raises(KeyboardInterrupt):
         trainer.save()
     assert load_checkpoint(tmp_path / "c.safetensors")[3].step == 1
