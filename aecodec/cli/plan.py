@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from aecodec.cli.find import HEIF, Finder, Passed
+from aecodec.cli.find import Finder
 from aecodec.cli.sources import STREAM
 from aecodec.errors import AecError, OutputError
+from aecodec.folders import HEIF, Passed
 
 # Suffixes of what neither this program nor a folder is, beyond those that Python's table of media types knows.
 _OTHERS = frozenset({".7z", ".cbz", ".idx", ".npy", ".npz", ".rar", ".safetensors", ".tgz", ".zst"})

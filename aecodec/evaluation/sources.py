@@ -11,6 +11,7 @@ from PIL import Image
 from aecodec.errors import AecError, ImageError
 from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.metrics import Pixels
+from aecodec.folders import find_files
 from aecodec.pictures import images
 from aecodec.sampling import evenly
 
@@ -62,10 +63,10 @@ def find_sources(folder: Path, limit: int | None = None) -> tuple[list[Source], 
     if not folder.is_dir():
         raise BenchError(f"{folder}: not a folder")
     kinds = images.suffixes() - {".aec"}
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in kinds and path.is_file())
+    found = find_files(folder, kinds)
     sources: list[Source] = []
-    failures: list[str] = []
-    for path in evenly(paths, limit):
+    failures = found.unreadable
+    for path in evenly(found.files, limit):
         try:
             sources.append(_describe(path, path.relative_to(folder).as_posix()))
         except (AecError, OSError) as error:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from aecodec.errors import AecError, DataError
+from aecodec.folders import find_files
 from aecodec.pictures.arrays import is_array, read_array
 from aecodec.pictures.images import read, size_of
 from aecodec.sampling import evenly
@@ -81,17 +82,20 @@ def load_source(source: Path, report: Callable[[str], None] = print) -> Pictures
         if short < SMALLEST:
             raise DataError(f"{source}: pictures of {pixels.shape[1:3]}; at least {SMALLEST} x {SMALLEST} are needed")
         return PictureArray(source, pixels)
-    paths = find_pictures(source)
-    if not paths:
+    found = find_files(source, SUFFIXES)
+    for line in (*found.unreadable, str(found.passed)):
+        if line:
+            report(line)
+    if not found.files:
         arrays = sorted(path.name for path in source.iterdir() if is_array(path) and "label" not in path.name)
         instead = f", but arrays: give one of them, {', '.join(arrays)}" if arrays else " (PNG, JPEG, WebP, ...)"
         raise DataError(f"{source}: no pictures below it{instead}")
-    return load_pictures(paths, report)
+    return load_pictures(found.files, report)
 
 
 def find_pictures(folder: Path) -> list[Path]:
     """Picture files below ``folder``, sorted."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return find_files(folder, SUFFIXES).files
 
 
 def _kept_size(path: Path, width: int, height: int) -> tuple[int, int]:

@@ -231,7 +231,7 @@ def test_links_do_not_take_the_place_of_files(here: Path) -> None:
     (here / "in" / "link.png").symlink_to("real.png")
     (here / "in" / "other.png").symlink_to("../elsewhere.png")
     names, said, _ = found(here / "in")
-    assert names == ["real.png", "other.png"]
+    assert names == ["other.png", "real.png"]
     assert said == "passed over 1 file: 1 link to what is taken already"
     both = plan([here / "in" / "link.png", here / "in" / "real.png"], None, AEC, ())
     assert len(both.tasks) == 2  # as asked for
