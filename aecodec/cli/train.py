@@ -141,6 +141,7 @@ def train(
         raise missing_extra(error, "training") from error
 
     from aecodec.training.architecture import Shape
+    from aecodec.training.distributed import joined, neighbours, own_device
     from aecodec.training.loop import TrainOptions
     from aecodec.training.objective import LARGEST_LOSS, Objective
     from aecodec.training.preparation import Job
@@ -150,12 +151,16 @@ def train(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise click.UsageError("--device cuda: PyTorch finds no CUDA device here")
+    if device == "cuda":
+        device, workers = own_device(), 1
     options = TrainOptions(
         minutes=None if steps else minutes or 60.0,
         steps=steps,
         batch=batch,
         crop=crop or TrainOptions.crop,
-        workers=1 if device == "cuda" else min(batch, workers or os.cpu_count() or 1),
+        workers=1
+        if device.startswith("cuda")
+        else min(batch, workers or max(1, (os.cpu_count() or 1) // neighbours())),
         device=device,
         seed=seed,
         rate_factor=rate,
@@ -180,28 +185,34 @@ def train(
         nodes=nodes,
     )
     job = Job(pictures, output, folder, validation, name, data, licence, init, patterns, crop is None, shape)
-    screen = Screen()
-    try:
-        card = train_folder(job, options, resume=resume, report=screen.say, show=screen.renew)
-    except KeyboardInterrupt:
-        screen.say(f"stopped; the same command with --resume goes on from {folder}")
-        raise
-    click.echo(f"{output}: model {card.name} {card.id}, {card.training.steps} steps, {card.training.minutes} minutes")
+    with joined(device) as ranks:
+        screen = Screen(ranks.first)
+        try:
+            card = train_folder(job, options, resume=resume, report=screen.say, show=screen.renew, ranks=ranks)
+        except KeyboardInterrupt:
+            screen.say(f"stopped; the same command with --resume goes on from {folder}")
+            raise
+    if card is not None:
+        training = card.training
+        click.echo(f"{output}: model {card.name} {card.id}, {training.steps} steps, {training.minutes} minutes")
 
 
 class Screen:
     """Lines that stay on stderr and, on a terminal, one below them that renews itself."""
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+    def __init__(self, speaks: bool = True) -> None:
+        """Of several processes one ``speaks``."""
+        self._terminal, self._speaks = sys.stderr.isatty(), speaks
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        click.echo("\r\033[K" * self._terminal + text, err=True)
+        if self._speaks:
+            click.echo("\r\033[K" * self._terminal + text, err=True)
 
     def renew(self, text: str) -> None:
         """The line that renews itself; one that stays where there is no terminal."""
-        click.echo("\r" + text + "\033[K" if self._terminal else text, nl=not self._terminal, err=True)
+        if self._speaks:
+            click.echo("\r" + text + "\033[K" if self._terminal else text, nl=not self._terminal, err=True)
 
 
 def _levels(text: str) -> tuple[float, float]:

@@ -17,11 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aecodec.errors import DataError
 from aecodec.networks.config import FullyConnectedConfig, SharedConfig
 from aecodec.networks.model import Model, channels_last
 from aecodec.training.bfloat16 import fastest_gradients
 from aecodec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from aecodec.training.data import Crops
+from aecodec.training.distributed import ALONE, Ranks
 from aecodec.training.initialize import initialize
 from aecodec.training.interruption import uninterrupted
 from aecodec.training.objective import PLAIN, Objective, Terms, rate_distortion
@@ -64,12 +66,13 @@ class Trainer:
         checkpoint: Path,
         start: Model | None = None,
         origin: str = "",
+        ranks: Ranks = ALONE,
     ) -> None:
         """``start`` is the model that a new run begins with; without it, that is the KLT of the pictures.
 
-        ``origin`` says which model that is.
+        ``origin`` says which model that is. Of several ``ranks`` each has a trainer, and all begin the same.
         """
-        self.options, self.crops, self.checkpoint = options, crops, checkpoint
+        self.options, self.crops, self.checkpoint, self.ranks = options, crops, checkpoint, ranks
         torch.set_num_threads(1 if options.workers > 1 else torch.get_num_threads())
         state: dict[str, Tensor] = {}
         if checkpoint.exists():
@@ -88,6 +91,9 @@ class Trainer:
         self.optimizer = Optimizer(self.model.named_parameters(), muon_rate, options.adam_rate)
         if state:
             self.optimizer.restore(state, self.progress.step)
+        if ranks.agreed(self.progress.step) != self.progress.step:
+            raise DataError(f"{checkpoint}: not the same on all machines; share the run folder between them")
+        ranks.of_first([*self.model.parameters(), *self.average.values()])
 
     def fraction(self) -> float:
         """Share of the run that is done, 0..1."""
@@ -121,20 +127,22 @@ class Trainer:
         """Advance by one step; the batch is split over the workers, each on a thread of its own."""
         options, began = self.options, time.monotonic()
         crops, quality = self.crops.batch(self.progress.step, options.batch)
-        pixels, q = torch.from_numpy(crops), torch.from_numpy(quality)
+        pixels, q = self.ranks.part(torch.from_numpy(crops)), self.ranks.part(torch.from_numpy(quality))
         parts = list(zip(pixels.chunk(options.workers), q.chunk(options.workers), strict=True))
-        results = list(executor.map(lambda i: self._gradients(*parts[i], i), range(len(parts))))
-        grads = [sum(each[1:], each[0]) for each in zip(*(grad for _, grad in results), strict=True)]
+        first = self.ranks.rank * len(parts)
+        results = list(executor.map(lambda i: self._gradients(*parts[i], first + i), range(len(parts))))
+        grads = self.ranks.add_up([sum(each[1:], each[0]) for each in zip(*(grad for _, grad in results), strict=True)])
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in grads]))
         if torch.isfinite(norm):  # a step that overflowed is left out rather than spread
             scale = (options.clip / (norm + 1e-6)).clamp(max=1.0)
             rate = self.rate()
-            self.optimizer.step([g * scale for g in grads], rate, executor if options.workers > 1 else None)
+            spread = executor if options.workers > 1 else None
+            self.optimizer.step([g * scale for g in grads], rate, spread, self.ranks)
             self._update_average()
         self.progress = replace(
             self.progress,
             step=self.progress.step + 1,
-            seconds=self.progress.seconds + time.monotonic() - began,
+            seconds=self.progress.seconds + self.ranks.agreed(time.monotonic() - began),
             pixels=self.progress.pixels + options.batch * options.crop**2,
         )
         terms = [terms for terms, _ in results]
@@ -152,8 +160,9 @@ class Trainer:
         return model.eval()
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self.checkpoint, self.model, self.average, self.optimizer, self.progress)
+        """Write the checkpoint; one for all ranks."""
+        if self.ranks.first:
+            save_checkpoint(self.checkpoint, self.model, self.average, self.optimizer, self.progress)
 
 
 def means(window: Sequence[Terms]) -> dict[str, float]:

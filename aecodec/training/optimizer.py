@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from aecodec.training.bfloat16 import is_fast
+from aecodec.training.distributed import ALONE, Ranks
 
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = (0.9, 0.99)
@@ -50,23 +51,38 @@ class Optimizer:
         self.second = {n: torch.zeros_like(p) for n, p in rest.items()}
 
     @torch.no_grad()
-    def step(self, grads: list[Tensor], rate: float, executor: Executor | None = None) -> None:
-        """Take one step with the learning rates scaled by ``rate``; ``executor`` spreads the matrices over threads."""
+    def step(self, grads: list[Tensor], rate: float, executor: Executor | None = None, ranks: Ranks = ALONE) -> None:
+        """Take one step with the learning rates scaled by ``rate``; ``executor`` spreads the matrices over threads.
+
+        Of several ``ranks``, which have the same gradients, each orthogonalises a part of the matrices.
+        """
         self.steps += 1
-        work = list(zip(self.parameters, grads, strict=True))
         run = map if executor is None else executor.map
-        for _ in run(lambda item: self._update(item[0], item[1], rate), work):
-            pass
+        by_name = dict(zip(self.parameters, grads, strict=True))
+        matrices = {name: grad for name, grad in by_name.items() if name not in self.second}
+        for name, grad in matrices.items():
+            self.first[name].lerp_(grad, 1 - MUON_MOMENTUM)
+        for name, direction in ranks.share(lambda name: self._direction(name, by_name[name]), matrices, run).items():
+            self._turn(name, direction, rate)
+        for name in self.second:
+            self._adapt(name, by_name[name], rate)
 
     @torch.no_grad()
-    def _update(self, name: str, grad: Tensor, rate: float) -> None:
+    def _direction(self, name: str, grad: Tensor) -> Tensor:
+        """Muon's, for a matrix whose momentum is up to date."""
+        return orthogonalize(grad.lerp(self.first[name], MUON_MOMENTUM).flatten(1)).reshape(grad.shape)
+
+    @torch.no_grad()
+    def _turn(self, name: str, direction: Tensor, rate: float) -> None:
+        assert self.muon_rate is not None
+        columns = direction[0].numel()
+        factor = max(1.0, direction.shape[0] / columns) ** 0.5
+        self.parameters[name].sub_(direction, alpha=rate * self.muon_rate * factor)
+
+    @torch.no_grad()
+    def _adapt(self, name: str, grad: Tensor, rate: float) -> None:
+        """Adam's step."""
         parameter, momentum = self.parameters[name], self.first[name]
-        if self.muon_rate is not None and is_matrix(parameter):
-            momentum.lerp_(grad, 1 - MUON_MOMENTUM)
-            direction = orthogonalize(grad.lerp(momentum, MUON_MOMENTUM).flatten(1))
-            factor = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
-            parameter.sub_(direction.reshape_as(parameter), alpha=rate * self.muon_rate * factor)
-            return
         beta_1, beta_2 = ADAM_BETAS
         second = self.second[name]
         momentum.lerp_(grad, 1 - beta_1)

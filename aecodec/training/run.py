@@ -22,6 +22,7 @@ from aecodec.training import log
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops
 from aecodec.training.device import DeviceTrainer
+from aecodec.training.distributed import ALONE, Ranks
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
@@ -43,8 +44,9 @@ def train_folder(
     resume: bool = False,
     report: Report = print,
     show: Report | None = None,
-) -> Card:
-    """Train on the pictures below a folder and write the weights file; its card.
+    ranks: Ranks = ALONE,
+) -> Card | None:
+    """Train on the pictures below a folder and write the weights file; its card, of several ``ranks`` to the first.
 
     ``report`` gets what is to stay on the screen, ``show`` the state of the run, every few seconds. Raises DataError
     for unusable pictures, OutputError where a run is there already and ``resume`` is not asked for.
@@ -61,7 +63,10 @@ def train_folder(
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{job.folder}: cannot write there ({error.strerror})") from error
-    run = Run(job, prepared, start, checkpoint, report, show or report)
+    run = Run(job, prepared, start, checkpoint, report, show or report, ranks)
+    if not ranks.first:
+        run_loop(run.trainer, lambda record: None, lambda: None)
+        return None
     run_loop(run.trainer, run.log, run.validate)
     return run.finish()
 
@@ -77,7 +82,14 @@ class Run:
     """A run under way: what is logged, measured and written of it."""
 
     def __init__(
-        self, job: Job, prepared: Prepared, start: Weights | None, checkpoint: Path, report: Report, show: Report
+        self,
+        job: Job,
+        prepared: Prepared,
+        start: Weights | None,
+        checkpoint: Path,
+        report: Report,
+        show: Report,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._job, self._prepared, self._report, self._show = job, prepared, report, show
         options, config = prepared.options, prepared.config
@@ -88,8 +100,11 @@ class Run:
         if start:
             origin = f"{start.card.name} {start.card.id}"
             model = _started(start, self._calibration, config, report)
-        kind = Trainer if options.device == "cpu" else DeviceTrainer
-        self.trainer = kind(options, crops(job.pattern_share), config, checkpoint, model, origin)
+        arguments = (options, crops(job.pattern_share), config, checkpoint, model, origin)
+        if options.device == "cpu" or ranks.count > 1:  # messages between ranks are no part of a CUDA graph
+            self.trainer = Trainer(*arguments, ranks)
+        else:
+            self.trainer = DeviceTrainer(*arguments)
         self._validator = Validator(prepared.held_out)
         self._validation: Validation | None = None
         self._log = job.folder / "log.jsonl"
@@ -142,7 +157,7 @@ class Run:
             crop=options.crop,
             minutes=round(progress.seconds / 60, 1),
             steps=progress.step,
-            machine=f"{options.device}, {options.workers} workers",
+            machine=f"{options.device}, {self.trainer.ranks.count * options.workers} workers",
             revision=_revision(),
             denoising=options.objective.noise is not None,
         )
