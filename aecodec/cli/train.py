@@ -158,9 +158,7 @@ def train(
         steps=steps,
         batch=batch,
         crop=crop or TrainOptions.crop,
-        workers=1
-        if device.startswith("cuda")
-        else min(batch, workers or max(1, (os.cpu_count() or 1) // neighbours())),
+        workers=min(batch, workers or max(1, (os.cpu_count() or 1) // neighbours())),
         device=device,
         seed=seed,
         rate_factor=rate,
