@@ -14,11 +14,14 @@ from torch import Tensor
 from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.errors import AecError, DataError, ModelError, OutputError
+from aecodec.evaluation.curves import CurveError
 from aecodec.evaluation.verdict import Extent, judge
 from aecodec.files import set_aside
 from aecodec.networks.config import SharedConfig
+from aecodec.networks.gains import quality_map
 from aecodec.networks.model import Model
 from aecodec.training import log
+from aecodec.training.calibration import quality_knots, scores_by_position
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops
 from aecodec.training.device import DeviceTrainer
@@ -135,6 +138,8 @@ class Run:
         output, everything = self._job.output, self._prepared.everything
         results = _gains(self._validation) if self._validation else {}
         final = self._exported(results)
+        if self._prepared.options.objective.distortion == "eye":
+            final = self._calibrated(final)
         keep_former(output, self._report)
         identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
         whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
@@ -146,6 +151,15 @@ class Run:
         self._report(str(verdict))
         card = replace(final.card, results=results | verdict.results())
         return replace(card, id=save_weights(output, card, final.arrays).hex())
+
+    def _calibrated(self, model: Weights) -> Weights:
+        """The model with qualities that are scores, measured on the held-out pictures."""
+        try:
+            knots = quality_knots(scores_by_position(Codec(model), self._validator.pictures))
+        except (CurveError, ModuleNotFoundError) as error:
+            self._report(f"qualities are not calibrated: {error}")
+            return model
+        return replace(model, arrays=model.arrays | {"gains.positions": quality_map(knots)})
 
     def _exported(self, results: dict[str, float]) -> Weights:
         """The averaged model so far as a weights file has it."""

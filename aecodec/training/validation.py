@@ -53,12 +53,12 @@ class Validator:
     def __init__(self, pictures: Pictures) -> None:
         most = PICTURES * enlargement(pictures)
         chosen = pixels_of(pictures[:: max(1, len(pictures) // most)][:most])
-        self._pictures = [np.ascontiguousarray(cut(pixels)) for pixels in chosen]
-        self._reference = measure_all(JPEG, self._pictures, METRICS)
+        self.pictures = [np.ascontiguousarray(cut(pixels)) for pixels in chosen]
+        self._reference = measure_all(JPEG, self.pictures, METRICS)
 
     def __call__(self, codec: Codec) -> Validation:
         """Measure ``codec``."""
-        measured = measure_all(Aecodec(codec, effort=0, qualities=QUALITIES), self._pictures, METRICS)
+        measured = measure_all(Aecodec(codec, effort=0, qualities=QUALITIES), self.pictures, METRICS)
         scores = {point.quality: point.score for point in _curve(measured, FAST_SSIMULACRA2).points}
         points = _curve(measured, PSNR).points
         levels = tuple(Level(p.quality, p.bpp, p.score, scores.get(p.quality)) for p in points)
