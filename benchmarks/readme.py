@@ -15,7 +15,7 @@ from pathlib import Path
 from aecodec.errors import AecError
 from aecodec.evaluation import plots
 from aecodec.evaluation.extra import BenchError
-from aecodec.evaluation.report import headline, markdown_table, percent
+from aecodec.evaluation.report import headline, labels, markdown_table, percent
 from aecodec.evaluation.results import Results, read_results, write_text
 from aecodec.evaluation.summary import Summary, summarise
 
@@ -33,7 +33,6 @@ def section(results: Results, summary: Summary) -> str:
         times = [f"{speed.encode:.1f}", f"{speed.decode:.1f}"] if speed else ["-", "-"]
         rates = [percent(comparison.against_reference[i]) for comparison in summary.comparisons]
         rows.append([f"**{each.name}**" if each.ours else each.name, *rates, *times])
-    labels = [comparison.metric.label for comparison in summary.comparisons]
     timing = next((codec.timing for codec in results.codecs if codec.timing), None)
     where = ""
     if timing:
@@ -43,7 +42,7 @@ def section(results: Results, summary: Summary) -> str:
         "",
         headline(results, summary),
         "",
-        *markdown_table(["codec", *labels, "encode Mpx/s", "decode Mpx/s"], rows),
+        *markdown_table(["codec", *labels(summary), "encode Mpx/s", "decode Mpx/s"], rows),
         "",
         f"*{results.title}, {len(results.pictures)} pictures, real files with their headers. Percentages are BD-rates "
         f"against {summary.reference}, the mean difference of bytes at equal quality by each metric: negative is "

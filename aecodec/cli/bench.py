@@ -44,7 +44,7 @@ def _words(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> lis
     "[default: ssimulacra2,ms-ssim]",
 )
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for all restored pictures.")
-@click.option("--cvvdp", type=_file, help="JSON of scores by benchmarks/cvvdp.py to show beside.")
+@click.option("--scores", type=_file, help="JSON of scores by benchmarks/cvvdp.py to show as well.")
 @click.option("--retime", is_flag=True, help="Measure times and memory again, for example on an idle machine.")
 @click.option("--title", default="", help="Of the report.  [default: the folder's name]")
 @click.option("--published", type=_file, help="JSON of published points to show beside.")
@@ -63,7 +63,7 @@ def bench(
     jobs: int | None,
     metrics: list[str],
     keep: Path | None,
-    cvvdp: Path | None,
+    scores: Path | None,
     retime: bool,
     title: str,
     published: Path | None,
@@ -84,9 +84,9 @@ def bench(
 
     ours = models_of(models or ("photo",), tuple(dict.fromkeys(efforts)) or (DEFAULT_EFFORT,))
     rivals = [rival.with_threads(threads) for rival in choose(RIVALS, codecs)]
-    scores = computed(metrics or ["ssimulacra2", "ms-ssim"])
-    options = Options(jobs or os.cpu_count() or 1, threads, timed, scores, retime, keep)
-    request = Request(pictures, output, [*ours, *rivals], options, title, limit, published, matrix, cvvdp)
+    chosen = computed(metrics or ["ssimulacra2", "ms-ssim"])
+    options = Options(jobs or os.cpu_count() or 1, threads, timed, chosen, retime, keep)
+    request = Request(pictures, output, [*ours, *rivals], options, title, limit, published, matrix, scores)
     try:
         text = benchmark(request, lambda line: None if quiet else click.echo(line, err=True))
     except ModuleNotFoundError as error:

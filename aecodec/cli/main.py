@@ -8,6 +8,7 @@ from aecodec import __version__
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.evaluate import evaluate
 from aecodec.cli.info import info
 from aecodec.cli.models import models
 from aecodec.cli.test import test
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (bench, compress, decompress, info, models, test, train):
+for command in (bench, compress, decompress, evaluate, info, models, test, train):
     main.add_command(command)

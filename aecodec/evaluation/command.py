@@ -9,11 +9,11 @@ from pathlib import Path
 from aecodec.evaluation import bench, plots
 from aecodec.evaluation.crops import choose as choose_examples
 from aecodec.evaluation.crops import make_examples
-from aecodec.evaluation.cvvdp import with_cvvdp
 from aecodec.evaluation.measure import MeasuredCodec
 from aecodec.evaluation.published import read_published
 from aecodec.evaluation.report import html, markdown, read_matrix
 from aecodec.evaluation.results import write_results, write_text
+from aecodec.evaluation.scores import with_scores
 from aecodec.evaluation.sources import find_sources
 from aecodec.evaluation.summary import Summary, summarise
 
@@ -30,7 +30,7 @@ class Request:
     limit: int | None = None
     published: Path | None = None
     matrix: Path | None = None
-    cvvdp: Path | None = None
+    scores: Path | None = None
 
 
 def benchmark(request: Request, report: Callable[[str], None]) -> str:
@@ -43,8 +43,8 @@ def benchmark(request: Request, report: Callable[[str], None]) -> str:
     path = request.output / "results.json"
     title = request.title or request.folder.resolve().name
     results = bench.run(request.codecs, sources, path, request.options, title, report)
-    if request.cvvdp is not None:
-        results = with_cvvdp(results, request.cvvdp)
+    if request.scores is not None:
+        results = with_scores(results, request.scores)
     summary = summarise(results, published)
     write_results(path, results, _numbers(summary))
     text = markdown(results, summary)

@@ -16,6 +16,7 @@ COLOURS = ("#6e7781", "#0969da", "#8250df", "#1a7f37", "#bc4c00", "#0a9396", "#7
 MARKERS = "osDv^<>PXd"
 DASHES = ((4, 2), (1, 1.5), (6, 2, 1, 2))  # of published curves, in units of the line's width
 INK = "#010203"  # of text and axes; replaced in pages, where it follows their colour
+USUAL = 0.1  # bits per pixel; logarithmic plots begin here, or where the curves do if that is more
 TICKS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12)  # bits per pixel
 
 
@@ -78,9 +79,9 @@ def rate_distortion(
         axes.plot(curve.rates, curve.scores, **style.arguments())
     leading = [curve for _, curve, each in shown if each.ours] or measured
     highest = 1.15 * max(curve.rates[-1] for curve in leading)
-    lowest = 0.9 * min(curve.rates[0] for curve in measured)
+    lowest = max(0.9 * min(curve.rates[0] for curve in measured), min(USUAL, 0.3 * highest))
     axes.set_xlim(lowest if logarithmic else 0, highest)
-    scores = [p.score for curve in measured for p in curve.points if p.bpp <= highest]
+    scores = [p.score for curve in measured for p in curve.points if lowest <= p.bpp <= highest]
     margin = 0.04 * (max(scores) - min(scores))
     axes.set_ylim(min(scores) - margin, max(scores) + margin)
     if logarithmic:
@@ -108,6 +109,7 @@ def speed(summary: Summary) -> Any:
     axes.set_yticks(rows, [each.name for each in lossy])
     axes.invert_yaxis()
     axes.set(xlabel="megapixels per second", xscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.25)
     figure.legend(loc="outside upper right", ncols=2, fontsize=9, labelcolor=INK, framealpha=0)
     return figure

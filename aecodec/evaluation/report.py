@@ -15,7 +15,7 @@ from aecodec.evaluation.extra import BenchError, optional
 from aecodec.evaluation.metrics import PSNR, Metric
 from aecodec.evaluation.published import Published
 from aecodec.evaluation.results import Results
-from aecodec.evaluation.summary import RATES, TIMED_PSNR, BdRate, Summary
+from aecodec.evaluation.summary import RATES, TIMED_PSNR, BdRate, Scored, Summary
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def html(
         left_out=left_out(results, summary),
         plots=_plots(summary, bool(published)),
         metrics=[comparison.metric for comparison in summary.comparisons],
+        labels=labels(summary),
         styles=plots.styles(summary.scored),
         speed_plot=_svg(plots.speed(summary), "speed"),
         published=published,
@@ -183,21 +184,30 @@ def markdown(results: Results, summary: Summary) -> str:
 
 def bd_table(summary: Summary) -> list[str]:
     """Lines of a Markdown table of BD-rates against the reference, a column a metric."""
-    return _rate_table(summary, [each.against_reference for each in summary.comparisons], published=True)
+    return _rate_table(summary, summary.scored, [each.against_reference for each in summary.comparisons])
 
 
 def saved_table(summary: Summary) -> list[str]:
-    """Lines of a Markdown table of BD-rates of our first model against each codec."""
-    return _rate_table(summary, [each.ours_against for each in summary.comparisons], published=False)
+    """Lines of a Markdown table of BD-rates of our first model against each other codec that was measured."""
+    others = [each for each in summary.measured if each is not summary.ours]
+    return _rate_table(summary, others, [each.ours_against for each in summary.comparisons])
 
 
-def _rate_table(summary: Summary, columns: Sequence[Sequence[BdRate]], published: bool) -> list[str]:
-    rows = [
-        [each.name + (" (published)" if each.published else ""), *(percent(column[i]) for column in columns)]
-        for i, each in enumerate(summary.scored)
-        if published or not each.published
+def _rate_table(summary: Summary, shown: Sequence[Scored], columns: Sequence[Sequence[BdRate]]) -> list[str]:
+    rows = []
+    for each in shown:
+        rates = (column[summary.scored.index(each)] for column in columns)
+        rows.append([each.name + (" (published)" if each.published else ""), *map(percent, rates)])
+    return markdown_table(["codec", *labels(summary)], rows)
+
+
+def labels(summary: Summary) -> list[str]:
+    """The metrics, with the number of pictures where they are fewer than by others."""
+    most = max((each.pictures for each in summary.comparisons), default=0)
+    return [
+        each.metric.label + (f" ({each.pictures} picture{'s' * (each.pictures != 1)})" if each.pictures < most else "")
+        for each in summary.comparisons
     ]
-    return markdown_table(["codec", *(each.metric.label for each in summary.comparisons)], rows)
 
 
 def speed_table(summary: Summary) -> list[str]:

@@ -24,7 +24,7 @@ from aecodec.evaluation.results import CodecRecord, Results
 from aecodec.evaluation.sources import PictureRecord
 from aecodec.evaluation.speeds import Speed, speeds_at
 
-RATES = (0.15, 0.25, 0.5, 0.75, 1.0, 1.5)
+RATES = (0.15, 0.25, 0.5, 1.0, 1.5)
 TIMED_PSNR = 33.0
 
 
@@ -58,6 +58,7 @@ class Comparison:
     """By one metric: each codec against the reference, and our first model against each codec."""
 
     metric: Metric
+    pictures: int  # that all codecs with this metric were measured on
     against_reference: tuple[BdRate, ...]  # in the order of the summary's codecs
     ours_against: tuple[BdRate, ...]
 
@@ -161,7 +162,11 @@ def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
     return Summary(
         reference.name if reference else "",
         tuple(scored),
-        tuple(_compare(metric, scored, reference, ours) for metric in metrics if reference),
+        tuple(
+            _compare(metric, len(results.pictures) - len(_without(results, lossy, metric)), scored, reference, ours)
+            for metric in metrics
+            if reference
+        ),
         tuple(_levels(metric, measured) for metric in metrics),
         tuple(_lossless(codec, results) for codec in results.codecs if codec not in lossy),
         rivals,
@@ -219,10 +224,13 @@ def _without(results: Results, lossy: Sequence[CodecRecord], metric: Metric) -> 
     return names
 
 
-def _compare(metric: Metric, scored: Sequence[Scored], reference: Scored, ours: Scored | None) -> Comparison:
+def _compare(
+    metric: Metric, pictures: int, scored: Sequence[Scored], reference: Scored, ours: Scored | None
+) -> Comparison:
     own = ours.curve(metric) if ours else None
     return Comparison(
         metric,
+        pictures,
         tuple(compare(reference.curve(metric), each.curve(metric)) for each in scored),
         tuple(compare(each.curve(metric), own) for each in scored),
     )

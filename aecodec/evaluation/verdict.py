@@ -1,7 +1,8 @@
 """Is the model worth it? A comparison with other codecs on pictures that it was not trained on.
 
 Every codec writes real files: one a picture, or where the pictures come as an array one with all of them. "At the same
-quality" means at the PSNR that the model's default quality gives, or the nearest that every codec reaches.
+quality" means at the score, by PSNR or SSIMULACRA2, that the model's default quality gives, or the nearest that every
+codec reaches.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Other:
     """The model against another codec; None for what cannot be told from their curves."""
 
     name: str
-    bpp: float | None  # of the other one at the verdict's PSNR
+    bpp: float | None  # of the other one at the verdict's score
     bd_rate: float | None  # of the model against the other one, percent
 
     @property
@@ -65,11 +66,13 @@ class Verdict:
 
     measured: Extent
     whole: Extent  # all pictures of the user, to which the measured ones are extrapolated
-    psnr: float  # dB, at which rates are compared
+    score: float  # by ``metric``, at which rates are compared
     bpp: float
     others: tuple[Other, ...]
     weights_bytes: int
     stacked: bool = False  # all pictures in one file
+    metric: Metric = PSNR
+    held_out: bool = True  # from training
 
     def best_other(self) -> Other | None:
         """The other codec that needs the fewest bytes."""
@@ -86,16 +89,17 @@ class Verdict:
 
     def results(self) -> dict[str, float]:
         """For the model's card."""
+        which = "held_out" if self.held_out else "evaluated"
         results: dict[str, float] = {
-            "held_out_pictures": self.measured.pictures,
-            "held_out_psnr_db": round(self.psnr, 2),
-            "held_out_bpp": round(self.bpp, 4),
+            f"{which}_pictures": self.measured.pictures,
+            f"{which}_{self.metric.name}{'_db' * (self.metric is PSNR)}": round(self.score, 2),
+            f"{which}_bpp": round(self.bpp, 4),
         }
         for other in self.others:
             if other.bpp is not None:
-                results[f"held_out_bpp_{other.key}"] = round(other.bpp, 4)
+                results[f"{which}_bpp_{other.key}"] = round(other.bpp, 4)
             if other.bd_rate is not None:
-                results[f"held_out_bd_rate_{other.key}_percent"] = round(other.bd_rate, 2)
+                results[f"{which}_bd_rate_{other.key}_percent"] = round(other.bd_rate, 2)
         paid = self.paid_after()
         return results if paid is None else results | {"paid_after_pictures": paid}
 
@@ -109,10 +113,12 @@ class Verdict:
             rows.append((other.name, rate, size, "-" if other.bd_rate is None else f"{other.bd_rate:+.1f} %"))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = [[c.rjust(width) for c, width in zip(row, widths, strict=True)] for row in rows]
+        pictures = f"{self.measured}{' held out' * self.held_out}"
         files = ", in one file (the others: one large picture)" if self.stacked else ""
+        quality = f"{self.score:.1f} dB PSNR" if self.metric is PSNR else f"{self.metric.label} {self.score:.1f}"
         return "\n".join(
             [
-                f"On {self.measured} held out{files}, at the same quality for all, {self.psnr:.1f} dB PSNR:",
+                f"On {pictures}{files}, at the same quality for all, {quality}:",
                 *("  ".join([" ", row[0].strip().ljust(widths[0]), *row[1:]]).rstrip() for row in table),
                 f"All pictures: {self.whole}, extrapolated. This model needs: BD-rate, over all qualities in common.",
                 self._payment(),
@@ -131,32 +137,45 @@ class Verdict:
         return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}."
 
 
-def judge(weights: Path, pictures: Sequence[Pixels] | Pixels, whole: Extent) -> Verdict:
+def judge(
+    weights: Path,
+    pictures: Sequence[Pixels] | Pixels,
+    whole: Extent,
+    metric: Metric = PSNR,
+    held_out: bool = True,
+) -> Verdict:
     """Compare a model with JPEG, WebP, AVIF and the installed photo model on as many pictures as take a minute.
 
     Pictures (H, W[, 3]) are each a file, an array of them (N, H, W[, 3]) is one file. ``whole`` are all pictures that
-    the model is for. Raises CurveError where the model's own curve is unusable, ModuleNotFoundError without
-    aecodec[train], ModelError for the weights file.
+    the model is for, ``held_out`` says that it was not trained on these. Raises CurveError where the model's own curve
+    is unusable, for example of pictures too small for the metric, ModuleNotFoundError without what the extra
+    aecodec[train], or for SSIMULACRA2 aecodec[bench], brings, ModelError for the weights file.
     """
     piece = None
     chosen = [np.ascontiguousarray(cut(pixels)) for pixels in _affordable(pictures)]
-    measured = Extent(len(chosen), _area(chosen))
+    measured = extent_of(chosen)
     if isinstance(pictures, np.ndarray):
         piece = chosen[0].shape[:2]
         chosen = [to_sheet(np.stack(chosen))]
         measured = Extent(_area(chosen) // (piece[0] * piece[1]), _area(chosen))
 
     def model(path: Path, name: str) -> Curve:
-        return curve_of(Aecodec(path, name, qualities=QUALITIES, piece=piece), chosen).rising()
+        return curve_of(Aecodec(path, name, qualities=QUALITIES, piece=piece), chosen, metric).rising()
 
     own = model(weights, "this model")
     own.check()
-    rivals = [_best(own, [curve_of(rival, chosen).rising() for rival in group]) for group in _rivals(chosen)]
+    rivals = [_best(own, [curve_of(rival, chosen, metric).rising() for rival in group]) for group in _rivals(chosen)]
     with suppress(ModelError):
         rivals.append(model(find(DEFAULT_MODEL), "photo model"))
-    psnr = _common_psnr(own, rivals)
-    others = tuple(Other(rival.name, _bpp_at(rival, psnr), _bd_rate(rival, own)) for rival in rivals)
-    return Verdict(measured, whole, psnr, own.bpp_at(psnr), others, weights.stat().st_size, piece is not None)
+    score = _common_score(own, rivals)
+    others = tuple(Other(rival.name, _bpp_at(rival, score), _bd_rate(rival, own)) for rival in rivals)
+    size = weights.stat().st_size
+    return Verdict(measured, whole, score, own.bpp_at(score), others, size, piece is not None, metric, held_out)
+
+
+def extent_of(pictures: Sequence[Pixels] | Pixels) -> Extent:
+    """How many pictures (H, W[, 3]) there are, and how many pixels."""
+    return Extent(len(pictures), _area(pictures))
 
 
 def curve_of(codec: MeasuredCodec, pictures: Sequence[Pixels], metric: Metric = PSNR) -> Curve:
@@ -170,7 +189,7 @@ def cut(pixels: Pixels) -> Pixels:
     return pixels[top : top + SIDE, left : left + SIDE]
 
 
-def _area(pictures: Sequence[Pixels]) -> int:
+def _area(pictures: Sequence[Pixels] | Pixels) -> int:
     return sum(pixels.shape[0] * pixels.shape[1] for pixels in pictures)
 
 
@@ -200,17 +219,17 @@ def _best(own: Curve, curves: Sequence[Curve]) -> Curve:
     return max(curves, key=strength)
 
 
-def _common_psnr(own: Curve, rivals: Sequence[Curve]) -> float:
-    """The PSNR of the default quality, or the nearest that all curves reach, where there is such a one."""
+def _common_score(own: Curve, rivals: Sequence[Curve]) -> float:
+    """The score of the default quality, or the nearest that all curves reach, where there is such a one."""
     default = next((p.score for p in own.points if p.quality == DEFAULT_QUALITY), sum(own.score_range) / 2)
     ranges = [own.score_range, *(rival.score_range for rival in rivals if len(rival.points) > 1)]
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
     return min(max(default, low), high) if low < high else default
 
 
-def _bpp_at(curve: Curve, psnr: float) -> float | None:
+def _bpp_at(curve: Curve, score: float) -> float | None:
     try:
-        return curve.bpp_at(psnr)
+        return curve.bpp_at(score)
     except CurveError:
         return None
 

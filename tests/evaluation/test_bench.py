@@ -6,10 +6,12 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageCms
 
 from aecodec.cli.main import main
 from aecodec.evaluation import bench
@@ -17,12 +19,13 @@ from aecodec.evaluation.curves import Curve, Point
 from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.machine import Machine
 from aecodec.evaluation.measure import MeasuredCodec, Measurement
-from aecodec.evaluation.metrics import METRICS, MS_SSIM, PSNR, SSIMULACRA2, Metric, psnr
+from aecodec.evaluation.metrics import CVVDP, METRICS, MS_SSIM, PSNR, SSIMULACRA2, Metric, psnr
 from aecodec.evaluation.ours import models
 from aecodec.evaluation.published import read_published
-from aecodec.evaluation.report import markdown
+from aecodec.evaluation.report import labels, markdown
 from aecodec.evaluation.results import Results, Time, read_results, write_results
 from aecodec.evaluation.rivals import JPEG, PNG, WEBP
+from aecodec.evaluation.scores import with_scores
 from aecodec.evaluation.sources import Source, find_sources
 from aecodec.evaluation.summary import BdRate, Summary, curve, summarise
 from aecodec.sampling import evenly
@@ -57,6 +60,17 @@ def test_sources_are_the_pictures_below_a_folder(folder: Path) -> None:
     assert sources[2].read().shape == (64, 96)
     assert len(failures) == 1
     assert "4.png" in failures[0]
+
+
+@pytest.mark.parametrize(("options", "lossy"), [({"lossless": True}, False), ({"quality": 80}, True)])
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+def test_webp_files_tell_whether_they_are_lossy(
+    tmp_path: Path, options: dict[str, Any], lossy: bool, extended: bool
+) -> None:
+    metadata = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()} if extended else {}
+    Image.fromarray(picture(64, 96, 1)).save(tmp_path / "a.webp", **options, **metadata)
+    (source,), _ = find_sources(tmp_path)
+    assert source.picture.lossy == lossy
 
 
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
@@ -142,6 +156,37 @@ def test_a_run_goes_on_and_measures_only_what_changed(
     assert plan(codecs, changed, first) == (["JPEG 1.png", "PNG 1.png"], ["JPEG 1.png", "PNG 1.png"])
     monkeypatch.setattr(bench, "version", lambda name: "another")
     assert plan(codecs, sources, more_seen, seen)[0] == ["JPEG 1.png", "JPEG below/2.png"]
+
+
+def test_restored_pictures_are_kept(folder: Path, tmp_path: Path) -> None:
+    sources, _ = find_sources(folder)
+    bench.measure_picture(JPEG, sources[0], [bench.Scoring(50, ())], tmp_path / "kept")
+    with Image.open(bench.kept(tmp_path / "kept", "JPEG", "1.png", 50)) as image:
+        restored = JPEG.decode(JPEG.encode(sources[0].read(), 50))
+        assert np.array_equal(np.asarray(image), restored)
+
+
+def test_scores_from_elsewhere_are_joined_where_the_bytes_are_the_same(tmp_path: Path) -> None:
+    path, found = tmp_path / "scores.json", rows("JPEG", 1)
+    scored = {"codec": "JPEG", "image": "a", "quality": 20, "bytes": found[0].bytes, "cvvdp": 9.5}
+    other = {**scored, "quality": 40}  # and so not of these bytes
+    path.write_text(json.dumps({"versions": {"cvvdp": "1"}, "scores": [scored, other]}))
+    joined = with_scores(results(*found), path)
+    assert joined.rows == (replace(found[0], cvvdp=9.5), *found[1:])
+    assert joined.metrics["cvvdp"] == "1"
+    path.write_text("[]")
+    with pytest.raises(BenchError, match=r"scores\.json: not a file of scores"):
+        with_scores(results(*found), path)
+
+
+def test_a_metric_of_some_pictures_only_says_so() -> None:
+    some = [
+        replace(row, cvvdp=7 + row.quality / 40) if row.image == "a" else row
+        for row in (*rows("aecodec x", 0.5), *rows("JPEG", 1))
+    ]
+    summary = summarise(results(*some))
+    assert labels(summary) == ["SSIMULACRA2", "CVVDP (1 picture)", "PSNR", "MS-SSIM"]
+    assert against_reference(summary, CVVDP, 0).percent == pytest.approx(-50, abs=0.1)
 
 
 def test_a_failing_codec_and_its_picture_are_named(folder: Path) -> None:

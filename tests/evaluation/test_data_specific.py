@@ -70,7 +70,7 @@ def test_every_model_is_measured_on_every_set(
 def test_small_models_get_the_middle_square_in_grey(benchmark: Callable[[str], ModuleType]) -> None:
     data_specific = benchmark("data_specific")
     pixels = skimage.data.chelsea()[:100, :150]
-    square = data_specific.convert(pixels, 28)
+    square = data_specific.convert(pixels, (28, 28))
     assert square.shape == (84, 84)
     assert np.array_equal(square, np.asarray(Image.fromarray(pixels[8:92, 33:117].copy()).convert("L")))
     assert data_specific.convert(pixels, None) is pixels

@@ -311,12 +311,44 @@ def test_browser_plots_switch_and_tables_sort(opened: Any) -> None:
     for value in ("linear", "ms_ssim", "yes"):
         opened.execute_script(click, value)
     assert opened.execute_script(visible) == ["ms_ssim-linear-yes"]
-    cells = "return [...document.querySelectorAll('#gains tbody tr')].map((r) => r.cells[1].dataset.sort)"
+    table = "document.querySelector('#gains [data-metric]:not([hidden]) table')"
+    assert opened.execute_script(f"return {table}.parentElement.dataset.metric") == "ms_ssim"
+    cells = f"return [...{table}.tBodies[0].rows].map((r) => r.cells[1].dataset.sort)"
     for _ in range(2):
-        opened.execute_script("document.querySelectorAll('#gains thead th')[1].click()")
+        opened.execute_script(f"{table}.tHead.rows[0].cells[1].click()")
     numbers = [float(text) for text in opened.execute_script(cells)]
     assert len(numbers) == 3
     assert numbers == sorted(numbers, reverse=True)
+
+
+def test_browser_a_metric_is_chosen_for_the_whole_page(opened: Any) -> None:
+    script = (
+        "const s = document.querySelector('#fixed select.metric'); s.value = 'ms_ssim'; "
+        "s.dispatchEvent(new Event('change'))"
+    )
+    opened.execute_script(script)
+    shown = (
+        "return [...document.querySelectorAll('[data-metric]')].filter((e) => !e.hidden).map((e) => e.dataset.metric)"
+    )
+    assert set(opened.execute_script(shown)) == {"ms_ssim"}
+    assert (
+        opened.execute_script("return document.querySelector('#plots input[name=metric]:checked').value") == "ms_ssim"
+    )
+
+
+def test_browser_plot_and_legend_fit_a_phone(opened: Any) -> None:
+    opened.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 400, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    )
+    try:
+        boxes = opened.execute_script(
+            "return [...document.querySelectorAll('.plot:not([hidden]) svg, .legend li:not([hidden]), #bd table')]"
+            ".map((each) => each.getBoundingClientRect()).map((box) => [box.left, box.right, box.height])"
+        )
+        assert len(boxes) == 2 + 3 + 2  # plots of quality and speed, codecs, tables
+        assert all(left >= 0 and right <= 400 and height > 0 for left, right, height in boxes)
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
