@@ -51,7 +51,7 @@ def test_pictures_that_are_hard_to_judge_on(
     assert "photo" not in str(verdict)
     assert np.isfinite(list(verdict.results().values())).all()
     points = Validator(held_out)(tiny).points
-    assert all(np.isfinite(point.score) for point in points)
+    assert all(np.isfinite(point.psnr) for point in points)
 
 
 def test_arrays_are_judged_as_one_file() -> None:
