@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from aecodec.errors import (
@@ -17,6 +18,7 @@ from aecodec.errors import (
     FormatError,
     ImageError,
     LimitError,
+    MetadataWarning,
     ModelError,
     OutputError,
     TruncatedError,
@@ -25,6 +27,7 @@ from aecodec.errors import (
 
 if TYPE_CHECKING:
     from aecodec.codec import Codec, decode, decode_picture, encode, load_codec
+    from aecodec.description import Info, info
     from aecodec.pictures.images import Picture
     from aecodec.stack import decode_stack, encode_stack
 
@@ -38,7 +41,9 @@ __all__ = [
     "DecodeError",
     "FormatError",
     "ImageError",
+    "Info",
     "LimitError",
+    "MetadataWarning",
     "ModelError",
     "OutputError",
     "Picture",
@@ -50,25 +55,25 @@ __all__ = [
     "decode_stack",
     "encode",
     "encode_stack",
+    "info",
     "load_codec",
 ]
 
-_CODEC = frozenset({"Codec", "decode", "decode_picture", "encode", "load_codec"})
-_STACK = frozenset({"decode_stack", "encode_stack"})
+_MODULES = {
+    "codec": ("Codec", "decode", "decode_picture", "encode", "load_codec"),
+    "description": ("Info", "info"),
+    "pictures.images": ("Picture",),
+    "stack": ("decode_stack", "encode_stack"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the codec only when it is used: ``aecodec info`` answers at once."""
-    if name in _CODEC:
-        from aecodec import codec
-
-        return getattr(codec, name)
-    if name in _STACK:
-        from aecodec import stack
-
-        return getattr(stack, name)
-    if name == "Picture":
-        from aecodec.pictures.images import Picture
-
-        return Picture
+    """Import the codec, and what it needs, only when it is used: ``aecodec info`` answers at once."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"aecodec.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

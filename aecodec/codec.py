@@ -6,10 +6,9 @@ colour channels; a grey picture is coded as one whose three channels are equal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,18 +22,14 @@ from aecodec.entropy import latents
 from aecodec.entropy.prior import load_prior
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError, missing_extra
 from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.frame import decode_lossless, encode_lossless, frame_of, picture_of
+from aecodec.inputs import Model, Source, each, named, read_source
 from aecodec.networks.fixed_point import Int16, tensors
 from aecodec.networks.gains import POSITION_BITS, Gain
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, QUALITY_RANGE, Options, hundredths
 from aecodec.pictures import images
-from aecodec.pictures.images import Picture
-from aecodec.pictures.lossless import (
-    decode_lossless,
-    decode_plane,
-    encode_lossless,
-    encode_plane,
-    lossless_may_be_smaller,
-)
+from aecodec.pictures.images import AnyPicture, Picture
+from aecodec.pictures.lossless import lossless_may_be_smaller
 from aecodec.transform import Transform
 
 if TYPE_CHECKING:
@@ -42,9 +37,6 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-DEFAULT_MODEL = "photo"
-DEFAULT_QUALITY = 60.0
-QUALITY_RANGE = (1.0, 100.0)
 ADDED = "sampler."  # tensors that coding does without
 REFINED = 4  # times at most a picture is refined to meet a size
 CLOSE = 0.99  # of a size that is met
@@ -86,68 +78,103 @@ class Codec:
         return f"<Codec {self.card.name} {self.id.hex()}>"
 
     def encode(
-        self, array: Pixels, /, quality: float = DEFAULT_QUALITY, *, effort: int = DEFAULT_EFFORT, fallback: bool = True
+        self,
+        picture: AnyPicture,
+        /,
+        quality: float | None = None,
+        *,
+        target_size: int | None = None,
+        bpp: float | None = None,
+        lossless: bool = False,
+        effort: int = DEFAULT_EFFORT,
+        fallback: bool = True,
     ) -> bytes:
         """Compress an array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) of uint8: grey or RGB, with alpha or without.
 
-        ``quality`` is 1..100; the rest as for :meth:`encode_picture`. Raises ImageError for other arrays, ValueError
-        for other qualities and efforts.
+        A Pillow image, or a picture file of another format (its path, or its bytes), is taken with its metadata.
+        The rest as for :meth:`encode_picture`. Raises ImageError for what would be stored as other colours.
         """
-        return self.encode_picture(images.from_array(array), quality, effort=effort, fallback=fallback)
+        return self.encode_picture(
+            images.picture_of(picture, deep=lossless),
+            quality,
+            target_size,
+            bpp=bpp,
+            lossless=lossless,
+            effort=effort,
+            fallback=fallback,
+        )
 
-    def decode(self, data: bytes, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
-        """Restore the array. Raises a child of AecError for bytes that are not an intact file of this model."""
+    def decode(self, data: Source, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
+        """Restore the array of a file, given as its bytes or its path.
+
+        Raises a child of AecError for what is not an intact file of this model.
+        """
         return images.to_array(self.decode_picture(data, max_pixels))
 
     def encode_picture(
         self,
         picture: Picture,
-        quality: float = DEFAULT_QUALITY,
-        target_bytes: int | None = None,
+        quality: float | None = None,
+        target_size: int | None = None,
         *,
+        bpp: float | None = None,
+        lossless: bool = False,
         effort: int = DEFAULT_EFFORT,
         fallback: bool = True,
     ) -> bytes:
         """Compress a picture with its alpha and metadata.
 
-        With ``target_bytes`` the quality is the best at which the file has at most that many bytes; LimitError where
-        even quality 1 needs more. The result is never larger than the lossless coding (PNG or WebP) of the picture,
-        which takes its place then, unless ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time
-        taken to make the file smaller and the picture better, see :mod:`aecodec.effort`; decoding is the same.
-        Raises ImageError for a picture in colour or one too large, where the model is one of grey or of small pictures.
+        ``quality`` is 1..100, 60 unless something else is asked for. With ``target_size`` or ``bpp`` it is the best at
+        which the file has at most that many bytes, or bits a pixel; LimitError where even quality 1 needs more.
+        With ``lossless`` every pixel is restored as it is, also below transparency, and no model is needed. Else the
+        result is never larger than the lossless coding (PNG or WebP) of the picture, which takes its place then, unless
+        ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time taken to make the file smaller and
+        the picture better, see :mod:`aecodec.effort`; decoding is the same.
+        Raises ValueError for values outside these ranges or goals that exclude each other, ImageError for a picture in
+        colour or one too large, where the model is one of grey or of small pictures.
         """
+        options = Options(quality, target_size, bpp, lossless, effort)
+        if lossless:
+            return pack(encode_lossless(picture, effort))
+        if picture.depth > 8:
+            raise ImageError("16 bits a sample, which only lossless coding keeps; convert it to 8 bits first")
+        picture = picture.with_smooth_hidden_colours()
+        target_bytes = options.target_bytes(picture.width * picture.height)
         steps = self.steps(effort)
         y = self.analyse(picture.pixels[None])
-        frame = _frame(picture)
+        frame = frame_of(picture)
         refinement = Refinement(picture.pixels[None], steps) if steps else None
         if target_bytes is None:
-            contents = self._encode_latents(y, quality, frame, refinement)
+            contents = self._encode_latents(y, DEFAULT_QUALITY if quality is None else quality, frame, refinement)
         else:
             contents = self._search(y, frame, target_bytes)
             if refinement is not None:
                 contents = self._refined(y, contents, target_bytes, refinement)
         del y  # nearly as large as the picture: room for the lossless coding
         if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
-            lossless = _encode_lossless(picture, frame)
-            if len(pack(lossless)) <= len(pack(contents)):
-                contents = lossless
+            plain = encode_lossless(picture)
+            if len(pack(plain)) <= len(pack(contents)):
+                contents = plain
         data = pack(contents)
         if target_bytes is not None and len(data) > target_bytes:
             raise LimitError(f"cannot reach {target_bytes} bytes; quality 1 needs {len(data)}")
         return data
 
-    def decode_picture(self, data: bytes, max_pixels: int | None = MAX_PIXELS) -> Picture:
+    def decode_picture(self, data: Source, max_pixels: int | None = MAX_PIXELS) -> Picture:
         """Restore a picture with its alpha and metadata; errors as :meth:`decode`."""
-        contents = parse(data, max_pixels)
+        with named(data):
+            return self._decode(parse(read_source(data), max_pixels))
+
+    def _decode(self, contents: Contents) -> Picture:
         header = contents.header
         if header.count is not None:
             raise FormatError(A_STACK)
         if header.coding == Coding.LOSSLESS:
-            return _decode_lossless(contents)
+            return decode_lossless(contents)
         self.check_model(header)
         coded = CodedLatents(contents.payload, contents.escapes, header.symbols_crc)
         pixels = self.synthesise(self.read_latents(coded, 1, header), header)
-        return _picture(contents, pixels[0])
+        return picture_of(contents, pixels[0])
 
     def steps(self, effort: int) -> int:
         """Steps of refinement of an effort 0..9. None where the model is a denoising one: they bring back the noise."""
@@ -267,42 +294,9 @@ class Codec:
         )
 
 
-def hundredths(quality: float) -> int:
-    """A quality as files have it. Raises ValueError outside 1..100."""
-    low, high = QUALITY_RANGE
-    if not low <= quality <= high:
-        raise ValueError(f"quality {quality} is not within {low:g}..{high:g}")
-    return round(100 * quality)
-
-
 def _as_grey(pixels: Pixels) -> Pixels:
     total = pixels.sum(axis=-1, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
-
-
-def _frame(picture: Picture) -> Contents:
-    """What a file of this picture holds beside its pixels."""
-    header = Header(picture.width, picture.height, picture.channels, Coding.LATENTS)
-    alpha = None if picture.alpha is None else encode_plane(picture.alpha)
-    return Contents(header, b"", alpha=alpha, icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
-
-
-def _picture(contents: Contents, pixels: Pixels) -> Picture:
-    """The inverse of :func:`_frame`."""
-    height, width = pixels.shape[:2]
-    alpha = None if contents.alpha is None else decode_plane(contents.alpha, width, height)
-    return Picture(pixels, alpha, contents.icc, contents.exif, contents.xmp)
-
-
-def _encode_lossless(picture: Picture, frame: Contents) -> Contents:
-    header = replace(frame.header, coding=Coding.LOSSLESS)
-    return replace(frame, header=header, payload=encode_lossless(picture.pixels))
-
-
-def _decode_lossless(contents: Contents) -> Picture:
-    header = contents.header
-    pixels = decode_lossless(contents.payload, header.width, header.height, header.channels)
-    return _picture(contents, pixels)
 
 
 @lru_cache(maxsize=8)
@@ -310,7 +304,7 @@ def _load(path: Path, stamp: tuple[int, int]) -> Codec:
     return Codec(weights.load_weights(path))
 
 
-def load_codec(model: str | PathLike[str] = DEFAULT_MODEL) -> Codec:
+def load_codec(model: Model = DEFAULT_MODEL) -> Codec:
     """The codec of an installed model's name or of a weights file's path. Raises ModelError."""
     return _load_path(weights.find(model))
 
@@ -319,34 +313,49 @@ def _load_path(path: Path) -> Codec:
     return _load(path.resolve(), weights.stamp(path))
 
 
-def decode_picture(data: bytes, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
-    """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones."""
-    contents = parse(data, max_pixels)  # damage first: it is not the model's fault
-    if contents.header.count is not None:
-        raise FormatError(A_STACK)
-    if contents.header.coding == Coding.LOSSLESS:
-        return _decode_lossless(contents)
-    return codec_for(contents.header, models).decode_picture(data, max_pixels)
+def decode_picture(data: Source, models: Model | Iterable[Model] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
+    """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones.
+
+    ``data`` is the bytes of a file or its path; errors as :meth:`Codec.decode`.
+    """
+    with named(data):
+        contents = parse(read_source(data), max_pixels)  # damage first: it is not the model's fault
+        if contents.header.count is not None:
+            raise FormatError(A_STACK)
+        if contents.header.coding == Coding.LOSSLESS:
+            return decode_lossless(contents)
+        return codec_for(contents.header, models)._decode(contents)
 
 
-def codec_for(header: Header, models: Sequence[Path] = ()) -> Codec:
+def codec_for(header: Header, models: Model | Iterable[Model] = ()) -> Codec:
     """The codec of the model that a file names. Raises ModelError where it is not at hand."""
-    return _load_path(weights.find_by_id(header.model_id, models))
+    return _load_path(weights.find_by_id(header.model_id, [weights.find(model) for model in each(models)]))
 
 
 def encode(
-    array: Pixels,
+    picture: AnyPicture,
     /,
-    quality: float = DEFAULT_QUALITY,
-    model: str | PathLike[str] = DEFAULT_MODEL,
+    quality: float | None = None,
+    model: Model = DEFAULT_MODEL,
     *,
+    target_size: int | None = None,
+    bpp: float | None = None,
+    lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
 ) -> bytes:
-    """Compress an array of pixels; see :meth:`Codec.encode`."""
-    return load_codec(model).encode(array, quality, effort=effort, fallback=fallback)
+    """Compress an array of pixels, a Pillow image or a picture file; see :meth:`Codec.encode`."""
+    if lossless:
+        Options(quality, target_size, bpp, lossless, effort)
+        return pack(encode_lossless(images.picture_of(picture, deep=True), effort))
+    return load_codec(model).encode(
+        picture, quality, target_size=target_size, bpp=bpp, effort=effort, fallback=fallback
+    )
 
 
-def decode(data: bytes, /, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS) -> Pixels:
-    """Restore an array of pixels from any file whose model is at hand; errors as :meth:`Codec.decode`."""
+def decode(data: Source, /, models: Model | Iterable[Model] = (), max_pixels: int | None = MAX_PIXELS) -> Pixels:
+    """Restore an array of pixels from any file whose model is at hand; errors as :meth:`Codec.decode`.
+
+    The array is (H, W) or (H, W, 3), with alpha (H, W, 2) or (H, W, 4), of uint8, or of uint16 where that was stored.
+    """
     return images.to_array(decode_picture(data, models, max_pixels))

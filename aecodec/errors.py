@@ -82,3 +82,7 @@ class MissingExtra(AecError):
 def missing_extra(error: ModuleNotFoundError, what: str, extra: str = "train") -> MissingExtra:
     """The error of something that needs the missing module of ``error``, which an extra of the package installs."""
     return MissingExtra(f"{what} needs {error.name}: pip install 'aecodec[{extra}]'")
+
+
+class MetadataWarning(UserWarning):
+    """Something beside the pixels of a picture could not be kept, and is left out."""

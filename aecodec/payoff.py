@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from aecodec import weights
-from aecodec.codec import DEFAULT_MODEL, QUALITY_RANGE, Codec, Pixels, load_codec
+from aecodec.codec import Codec, Pixels, load_codec
 from aecodec.errors import AecError, ImageError
 from aecodec.evaluation.measure import measure
 from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.sheet import to_sheet
 from aecodec.evaluation.verdict import Extent
+from aecodec.options import DEFAULT_MODEL, QUALITY_RANGE
 from aecodec.pictures import arrays, images
 from aecodec.sampling import evenly
 

@@ -8,27 +8,16 @@ the others.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
-from aecodec.codec import (
-    DEFAULT_MODEL,
-    DEFAULT_QUALITY,
-    Codec,
-    CodedLatents,
-    Pixels,
-    Refinement,
-    codec_for,
-    hundredths,
-    load_codec,
-)
+from aecodec.codec import Codec, CodedLatents, Pixels, Refinement, codec_for, load_codec
 from aecodec.errors import DecodeError, FormatError, ImageError
 from aecodec.format.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.inputs import Model, Source, named, read_source
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options, hundredths
 from aecodec.pictures.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
@@ -46,23 +35,29 @@ class Chunk:
 def encode_stack(
     pictures: Pixels,
     /,
-    quality: float = DEFAULT_QUALITY,
-    model: str | PathLike[str] | Codec = DEFAULT_MODEL,
+    quality: float | None = None,
+    model: Model | Codec = DEFAULT_MODEL,
     *,
+    lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
 ) -> bytes:
-    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8; ``effort`` 0..9 as for single pictures.
+    """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8; the options as for single pictures.
 
     Never larger than their lossless coding, which takes its place then, unless ``fallback`` is False.
     Raises ImageError for other arrays, ValueError for qualities outside 1..100 and efforts outside 0..9, ModelError.
     """
-    codec = model if isinstance(model, Codec) else load_codec(model)
-    steps = codec.steps(effort)
+    Options(quality, lossless=lossless, effort=effort)
     pictures = _checked(pictures)
     count, height, width = pictures.shape[:3]
     channels = 1 if pictures.ndim == 3 else 3
-    quality_field = hundredths(quality)
+    column = pictures.reshape(count * height, *pictures.shape[2:])
+    if lossless:
+        plain = Header(width, height, channels, Coding.LOSSLESS, count=count)
+        return pack(Contents(plain, encode_lossless(column, effort)))
+    codec = model if isinstance(model, Codec) else load_codec(model)
+    steps = codec.steps(effort)
+    quality_field = hundredths(DEFAULT_QUALITY if quality is None else quality)
     size = chunk_size(width, height)
     chunks = [
         Chunk(
@@ -74,24 +69,31 @@ def encode_stack(
     header = Header(width, height, channels, Coding.LATENTS, quality_field, codec.id, zlib.crc32(index), count)
     payload, escapes = (b"".join(getattr(c.coded, part) for c in chunks) for part in ("payload", "escapes"))
     coded = Contents(header, payload, escapes, index=index)
-    column = pictures.reshape(count * height, *pictures.shape[2:])
     if fallback and lossless_may_be_smaller(column, len(payload) + len(escapes)):
         plain = replace(header, coding=Coding.LOSSLESS, quality=0, model_id=b"", symbols_crc=0)
-        lossless = Contents(plain, encode_lossless(column))
-        if len(pack(lossless)) <= len(pack(coded)):
-            coded = lossless
+        smaller = Contents(plain, encode_lossless(column))
+        if len(pack(smaller)) <= len(pack(coded)):
+            coded = smaller
     return pack(coded)
 
 
 def decode_stack(
-    data: bytes, /, picture: int | None = None, models: Sequence[Path] = (), max_pixels: int | None = MAX_PIXELS
+    data: Source,
+    /,
+    picture: int | None = None,
+    models: Model | Iterable[Model] = (),
+    max_pixels: int | None = MAX_PIXELS,
 ) -> Pixels:
     """The pictures (N, H, W[, 3]) of a stack, or only number ``picture`` (H, W[, 3]), for which one chunk is decoded.
 
-    Raises a child of AecError for what is not an intact stack whose model is at hand; ImageError for a picture that it
-    does not have.
+    ``data`` is the bytes of a file or its path. Raises a child of AecError for what is not an intact stack whose model
+    is at hand; ImageError for a picture that it does not have.
     """
-    contents = parse(data, max_pixels)
+    with named(data):
+        return _decode(parse(read_source(data), max_pixels), picture, models)
+
+
+def _decode(contents: Contents, picture: int | None, models: Model | Iterable[Model]) -> Pixels:
     header = contents.header
     if header.count is None:
         raise FormatError("a single picture, not a stack")

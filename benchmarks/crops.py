@@ -56,7 +56,7 @@ def main() -> None:
     for example, axes in zip(examples(), rows, strict=True):
         pixels = example.pixels
         size = int(options.bpp * pixels.shape[0] * pixels.shape[1] / 8)
-        ours = codec.encode_picture(Picture(pixels), target_bytes=size)
+        ours = codec.encode_picture(Picture(pixels), target_size=size)
         _, jpeg = at_least(JPEG, pixels, len(ours))
         shown = (
             ("original", pixels, None),

@@ -174,9 +174,9 @@ def test_arrays_that_are_no_pictures(tiny: Codec) -> None:
 @pytest.mark.parametrize("share", [0.4, 0.7, 1.3])
 def test_target_size(photo: Codec, picture: Pixels, share: float) -> None:
     target = int(share * len(photo.encode(picture, 50)))
-    data = photo.encode_picture(Picture(picture), target_bytes=target)
+    data = photo.encode_picture(Picture(picture), target_size=target)
     assert 0.97 * target < len(data) <= target
-    plain = photo.encode_picture(Picture(picture), target_bytes=target, effort=0)
+    plain = photo.encode_picture(Picture(picture), target_size=target, effort=0)
     assert psnr(picture, photo.decode(data)) > psnr(picture, photo.decode(plain)) > 25
 
 
@@ -184,13 +184,13 @@ def test_target_size_runs_the_analysis_once(photo: Codec, picture: Pixels, monke
     calls = []
     analyse = photo.transform.analyse
     monkeypatch.setattr(photo.transform, "analyse", lambda pixels: calls.append(1) or analyse(pixels))
-    photo.encode_picture(Picture(picture), target_bytes=3000)
+    photo.encode_picture(Picture(picture), target_size=3000)
     assert len(calls) == 1
 
 
 def test_a_size_that_cannot_be_reached(photo: Codec, picture: Pixels) -> None:
     with pytest.raises(LimitError, match="cannot reach 60 bytes"):
-        photo.encode_picture(Picture(picture), target_bytes=60)
+        photo.encode_picture(Picture(picture), target_size=60)
 
 
 def test_overhead_of_a_photograph(photo: Codec, picture: Pixels) -> None:

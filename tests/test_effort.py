@@ -20,8 +20,9 @@ from aecodec.codec import Codec, Pixels
 from aecodec.effort import steps_of
 from aecodec.evaluation.curves import bd_rate
 from aecodec.evaluation.metrics import mse
-from aecodec.networks.config import DEFAULT_EFFORT, ConvolutionalConfig
+from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.rate import lagrangian
+from aecodec.options import DEFAULT_EFFORT
 from aecodec.pictures.images import Picture
 from aecodec.stack import decode_stack, encode_stack
 from tests.conftest import TINY
@@ -71,7 +72,7 @@ def test_effort_within_inference_mode(tiny: Codec, picture: Pixels) -> None:
 
 
 def test_target_sizes_are_kept(photo: Codec, picture: Pixels) -> None:
-    assert len(photo.encode_picture(Picture(picture), target_bytes=3000, effort=2)) <= 3000
+    assert len(photo.encode_picture(Picture(picture), target_size=3000, effort=2)) <= 3000
 
 
 @pytest.mark.parametrize("effort", [-1, 10])

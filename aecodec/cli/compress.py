@@ -23,9 +23,8 @@ from aecodec.errors import ImageError, OutputError
 from aecodec.files import Attributes, attributes_of, make_folder, new_file, refuse_existing
 from aecodec.format.archive import SUFFIX, ArchiveWriter, check_name, weights_entry
 from aecodec.format.container import Coding, parse_header
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY
 
-DEFAULT_QUALITY = 60.0
 NAMING = Naming(".aec")
 
 
@@ -37,13 +36,10 @@ class Settings:
     quality: float
     bpp: float | None
     target_size: int | None  # bytes
+    lossless: bool
     effort: int
     strip: bool
     max_pixels: int
-
-    def target_bytes(self, pixels: int) -> int | None:
-        """What a file may have; None where the quality is given."""
-        return self.target_size if self.bpp is None else int(self.bpp * pixels / 8)
 
 
 @click.command()
@@ -55,6 +51,7 @@ class Settings:
 @click.option(
     "--target-size", type=ByteCount(), metavar="BYTES", help="Best quality within so many bytes, for example 50k."
 )
+@click.option("--lossless", is_flag=True, help="Every pixel as it is, also of 16 bits; needs no model.")
 @click.option(
     "--effort",
     type=click.IntRange(0, 9),
@@ -64,7 +61,7 @@ class Settings:
 )
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
 @click.option("--embed-model", is_flag=True, help="Put the weights into the archive, if that pays; see below.")
-@click.option("--strip", is_flag=True, help="Leave out colour profile, Exif and XMP.")
+@click.option("--strip", is_flag=True, help="Leave out colour profile, Exif, XMP, IPTC and texts.")
 @conversion_options
 @clean
 def compress(
@@ -72,6 +69,7 @@ def compress(
     quality: float | None,
     bpp: float | None,
     target_size: int | None,
+    lossless: bool,
     effort: int,
     model: str,
     embed_model: bool,
@@ -94,12 +92,13 @@ def compress(
     measurement on some of the pictures, the archive has the weights of --model in it where that makes it smaller, and
     is compressed with the photo model to the same PSNR where it does not.
     """
-    if sum(option is not None for option in (quality, bpp, target_size)) > 1:
-        raise click.UsageError("--quality, --bpp and --target-size exclude each other")
+    if sum(option is not None for option in (quality, bpp, target_size)) + lossless > 1:
+        raise click.UsageError("--quality, --bpp, --target-size and --lossless exclude each other")
     archive = _archive(output)
-    if embed_model and (archive is None or bpp or target_size):
-        raise click.UsageError("--embed-model goes with an archive, -o NAME.zip, and not with --bpp or --target-size")
-    settings = Settings(model, quality or DEFAULT_QUALITY, bpp, target_size, effort, strip, max_pixels)
+    if embed_model and (archive is None or bpp or target_size or lossless):
+        others = "--bpp, --target-size or --lossless"
+        raise click.UsageError(f"--embed-model goes with an archive, -o NAME.zip, and not with {others}")
+    settings = Settings(model, quality or DEFAULT_QUALITY, bpp, target_size, lossless, effort, strip, max_pixels)
     manner = Manner(force, skip_existing, verbose, quiet)
     if (stream := plan_stream(sources, output)) and archive is None:
         _refuse_other_kinds(stream.target)
@@ -163,7 +162,6 @@ def _refuse_other_kinds(target: Path) -> None:
 
 def _choose(tasks: Sequence[Task], settings: Settings, quiet: bool) -> tuple[Settings, Path | None]:
     """With --embed-model: the model given and its weights, or the package's own, whatever takes fewer bytes."""
-    from aecodec.codec import DEFAULT_MODEL
     from aecodec.payoff import payment
     from aecodec.weights import describe, find, packaged_ids
 
@@ -188,11 +186,13 @@ def _choose(tasks: Sequence[Task], settings: Settings, quiet: bool) -> tuple[Set
 
 def _converter(settings: Settings) -> Convert:
     """A function that compresses a source's bytes. Raises ModelError."""
-    from aecodec.codec import load_codec  # after the plan: mistakes show at once
+    from aecodec.codec import encode, load_codec  # after the plan: mistakes show at once
     from aecodec.pictures import arrays, images
     from aecodec.stack import encode_stack
 
-    codec = load_codec(settings.model)
+    if not settings.lossless:
+        load_codec(settings.model)  # which keeps it
+    goal = None if settings.bpp or settings.target_size or settings.lossless else settings.quality
 
     def convert(data: bytes, _: Task) -> Result:
         if arrays.is_array_data(data):
@@ -200,13 +200,20 @@ def _converter(settings: Settings) -> Convert:
                 raise ImageError("an array of pictures; --bpp and --target-size are for single ones, use --quality")
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
             pixels = math.prod(pictures.shape[:3])
-            coded = encode_stack(pictures, settings.quality, codec, effort=settings.effort)
+            coded = encode_stack(pictures, goal, settings.model, lossless=settings.lossless, effort=settings.effort)
         else:
-            picture = images.read(io.BytesIO(data), settings.max_pixels)
-            picture = picture.without_metadata() if settings.strip else picture
+            picture = images.read(io.BytesIO(data), settings.max_pixels, deep=settings.lossless)
+            picture = picture.upright().without_metadata() if settings.strip else picture
             pixels = picture.width * picture.height
-            target_bytes = settings.target_bytes(pixels)
-            coded = codec.encode_picture(picture, settings.quality, target_bytes, effort=settings.effort)
+            coded = encode(
+                picture,
+                goal,
+                settings.model,
+                target_size=settings.target_size,
+                bpp=settings.bpp,
+                lossless=settings.lossless,
+                effort=settings.effort,
+            )
         return Result(coded, Sizes(pixels, len(data), len(coded), len(coded)), _how(coded))
 
     return convert

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import click
 
 from aecodec.cli.text import plural, printable, say, shown
-from aecodec.errors import AecError, LimitError, MissingModel, TargetExists
+from aecodec.errors import AecError, LimitError, MetadataWarning, MissingModel, TargetExists
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,14 +115,24 @@ def clean(command: F) -> F:
 
 @contextmanager
 def named(source: Path) -> Iterator[None]:
-    """Let errors begin with the source's name."""
+    """Let errors begin with the source's name, and what is left out of it be said in such a line, too."""
     try:
-        with memory_errors():
+        with memory_errors(), _said_of(source):
             yield
     except AecError as error:
         of_source = copy.copy(error)
         of_source.args = (f"{shown(source)}: {error}",)
         raise of_source from error
+
+
+@contextmanager
+def _said_of(source: Path) -> Iterator[None]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MetadataWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, MetadataWarning):
+            say(f"aecodec: {shown(source)}: {warning.message}")
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
-from aecodec.codec import DEFAULT_QUALITY, Codec, decode_picture
+from aecodec.codec import Codec, decode_picture
 from aecodec.format.container import MAX_PIXELS, Coding, check_pixels, parse_header
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_QUALITY
 from aecodec.pictures import arrays, images
 from aecodec.pictures.images import Picture
 from aecodec.stack import decode_stack, encode_stack

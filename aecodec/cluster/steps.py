@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec.cluster.coding import Compression, Compressor, Decompression, Settings, weights_bytes
-from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
 from aecodec.errors import AecError
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY
 from aecodec.pictures.images import from_array
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from aecodec.evaluation.extra import version
 from aecodec.evaluation.metrics import Pixels
 from aecodec.evaluation.rivals import PERCENT
 from aecodec.evaluation.sheet import from_sheet, to_sheet
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.options import DEFAULT_EFFORT
 
 if TYPE_CHECKING:  # PyTorch, which processes that measure rivals do without
     from aecodec.codec import Codec

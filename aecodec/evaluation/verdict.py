@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from PIL import features
 
-from aecodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
 from aecodec.errors import ModelError
 from aecodec.evaluation.curves import Curve, CurveError, bd_rate, mean_curve
 from aecodec.evaluation.measure import MeasuredCodec, measure_all
@@ -24,6 +23,7 @@ from aecodec.evaluation.metrics import PSNR, Metric, Pixels
 from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.rivals import AVIF, AVIF_444, JPEG, WEBP
 from aecodec.evaluation.sheet import to_sheet
+from aecodec.options import DEFAULT_MODEL, DEFAULT_QUALITY
 from aecodec.weights import find
 
 QUALITIES = (1, 20, 40, 60, 80, 100)

@@ -80,7 +80,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO
+from typing import IO
 
 from aecodec.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersion
 
@@ -255,7 +255,7 @@ def section_sizes(data: bytes) -> dict[int, int]:
     return {tag: len(body) for tag, body in _read_sections(reader).items()}
 
 
-def read_outline(file: BinaryIO) -> Outline:
+def read_outline(file: IO[bytes]) -> Outline:
     """Where everything is in a file, of which only headers are read. Verifies no checksum. Raises FormatError."""
     start = file.tell()
     head = file.read(HEADER_BYTES)

@@ -22,8 +22,6 @@ INDEX_UNIT = 8  # the networks put out scale index / 8, so that their outputs ha
 
 QUALITY_KNOTS = 3
 
-DEFAULT_EFFORT = 0  # of the encoder, 0..9; more than 0 needs PyTorch
-
 MAX_WEIGHTS_BYTES = 200_000_000  # of a file
 
 

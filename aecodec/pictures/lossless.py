@@ -15,14 +15,15 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from aecodec.errors import AecError, FormatError
-from aecodec.pictures.images import Pixels
+from aecodec.options import DEFAULT_EFFORT
+from aecodec.pictures.chunks import PNG_SIGNATURE, is_complete_png
+from aecodec.pictures.picture import Pixels
 
 SMALL_PICTURE = 128 * 128  # pixels; up to here lossless coding is always tried
 STRIP = 8  # rows of each sample of a larger picture
 
 WEBP_MAX_SIDE = 16383
 WEBP_MAX_PIXELS = 2**25  # its lossless coder takes about 30 bytes of memory per pixel
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def encode_plane(plane: Pixels) -> bytes:
@@ -32,7 +33,7 @@ def encode_plane(plane: Pixels) -> bytes:
 
 def decode_plane(data: bytes, width: int, height: int) -> Pixels:
     """The inverse of :func:`encode_plane`. Raises FormatError where it is not a grey PNG of this size."""
-    if not data.startswith(_PNG_SIGNATURE):
+    if not data.startswith(PNG_SIGNATURE):
         raise FormatError("stored alpha is no PNG")
     return _restore(data, width, height, "L")
 
@@ -51,22 +52,29 @@ def lossless_may_be_smaller(pixels: Pixels, size: int) -> bool:
     return bool(estimate < 8 * size)  # lossless WebP takes less than this estimate, by up to a factor of about 6
 
 
-def encode_lossless(pixels: Pixels) -> bytes:
+def encode_lossless(pixels: Pixels, effort: int = DEFAULT_EFFORT) -> bytes:
     """Pixels (H, W) or (H, W, 3) as a complete PNG or lossless WebP file, the smaller of the two.
 
-    Pictures that are too large for WebP, or would take too much memory, become PNG.
+    Pictures that are too large for WebP, or would take too much memory, become PNG. ``effort`` 0..9 is the time that
+    WebP may take.
     """
     coded = _save(pixels, "PNG", optimize=True)
     height, width = pixels.shape[:2]
     if max(height, width) > WEBP_MAX_SIDE or height * width > WEBP_MAX_PIXELS:
         return coded
     colour = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    return min(coded, _save(colour, "WEBP", lossless=True, quality=80, method=4, exact=True), key=len)
+    return min(coded, _save(colour, "WEBP", lossless=True, exact=True, **_webp_effort(effort)), key=len)
 
 
 def decode_lossless(data: bytes, width: int, height: int, channels: int) -> Pixels:
     """The inverse of :func:`encode_lossless`. Raises FormatError where it is not such a file of this size."""
     return _restore(data, width, height, "L" if channels == 1 else "RGB")
+
+
+def _webp_effort(effort: int) -> dict[str, int]:
+    if effort <= 1:
+        return {"quality": 80, "method": 4}
+    return {"quality": 100, "method": 6 if effort >= 5 else 5}
 
 
 def _save(pixels: Pixels, format: str, **options: int) -> bytes:
@@ -81,7 +89,9 @@ def _restore(data: bytes, width: int, height: int, mode: str) -> Pixels:
     if stored != (width, height):
         raise FormatError(f"stored picture of {stored[0]} x {stored[1]}, the header says {width} x {height}")
     try:
-        with (PngImageFile if data.startswith(_PNG_SIGNATURE) else WebPImageFile)(io.BytesIO(data)) as image:
+        if data.startswith(PNG_SIGNATURE) and not is_complete_png(data):  # which Pillow can be told not to mind
+            raise FormatError("stored picture is cut or damaged")
+        with (PngImageFile if data.startswith(PNG_SIGNATURE) else WebPImageFile)(io.BytesIO(data)) as image:
             if image.mode != mode and not (isinstance(image, WebPImageFile) and image.mode == "RGB"):
                 raise FormatError(f"stored picture of mode {image.mode}, the header says {mode}")
             array = np.array(image, np.uint8)
@@ -94,7 +104,7 @@ def _restore(data: bytes, width: int, height: int, mode: str) -> Pixels:
 
 def _stored_size(data: bytes) -> tuple[int, int]:
     """(width, height) of an 8-bit PNG or a lossless WebP file."""
-    if data.startswith(_PNG_SIGNATURE) and data[12:16] == b"IHDR" and data[24:25] == b"\x08":
+    if data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR" and data[24:25] == b"\x08":
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if data.startswith(b"RIFF") and data[8:16] == b"WEBPVP8L" and data[20:21] == b"/" and len(data) > 24:
         bits = int.from_bytes(data[21:25], "little")

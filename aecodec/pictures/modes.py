@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from aecodec.errors import ImageError
+from aecodec.pictures import deep
 
 _SIXTEEN_BITS = "16 bits a sample; convert it to 8 bits first, for example with: magick IN -depth 8 OUT"
 _REFUSED = {
@@ -19,15 +20,18 @@ _REFUSED = {
 }
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """The image in mode L, LA, RGB or RGBA. Raises ImageError where that would lose something."""
+def eight_bits(image: Image.Image, profile: bool) -> Image.Image:
+    """The image, with a colour ``profile`` or not, in mode L, LA, RGB or RGBA.
+
+    Raises ImageError where that would lose something.
+    """
     mode = image.mode
     if mode in _REFUSED:
         raise ImageError(_REFUSED[mode])
     if mode.startswith("I"):
         return Image.fromarray(_narrow(np.asarray(image)))
     if mode in ("P", "PA"):
-        return _without_palette(image)
+        return _without_palette(image, profile)
     if "transparency" in image.info and mode in ("1", "L", "RGB"):
         return _with_alpha(image)
     converted = {"1": "L", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
@@ -47,11 +51,11 @@ def _narrow(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     raise ImageError(_SIXTEEN_BITS)
 
 
-def _without_palette(image: Image.Image) -> Image.Image:
+def _without_palette(image: Image.Image, profile: bool) -> Image.Image:
     colour = image.convert("RGBA" if image.has_transparency_data else "RGB")
     array = np.asarray(colour)
     grey = (array[:, :, 0] == array[:, :, 1]).all() and (array[:, :, 1] == array[:, :, 2]).all()
-    if grey and "icc_profile" not in image.info:  # the profile of a palette is one of RGB
+    if grey and not profile:  # the profile of a palette is one of RGB
         return Image.fromarray(array[:, :, 0] if array.shape[2] == 3 else array[:, :, [0, 3]])
     return colour
 
@@ -64,6 +68,23 @@ def _with_alpha(image: Image.Image) -> Image.Image:
         image = image.copy()
         image.info["transparency"] = transparent
     return image.convert("RGBA" if image.mode == "RGB" else "LA")
+
+
+def sixteen_bits(image: Image.Image, data: bytes) -> npt.NDArray[np.uint16] | None:
+    """Samples (H, W), (H, W, 3) or (H, W, 4) of an image of 16 bits a sample, read from the file in ``data``, if any.
+
+    None for one of 8 bits. Raises ImageError for other depths, and where Pillow cannot read them.
+    """
+    bits = _bits_a_sample(image, data) if data and isinstance(image, ImageFile.ImageFile) else 16
+    if image.mode.startswith("I;16") and bits == 16 and "transparency" not in image.info:
+        return np.asarray(image)
+    if not data or not isinstance(image, ImageFile.ImageFile):
+        return None
+    colour = image.format in ("PNG", "TIFF") and image.mode in ("RGB", "RGBA") and "transparency" not in image.info
+    if colour and bits == 16 and (samples := deep.read_colour(image, data)) is not None:
+        return samples
+    refuse_hidden_depth(image, data)
+    return None
 
 
 def refuse_hidden_depth(image: ImageFile.ImageFile, data: bytes) -> None:

@@ -13,7 +13,7 @@ from aecodec.evaluation.extra import BenchError, optional, version
 from aecodec.evaluation.metrics import METRICS, as_rgb, flip, ms_ssim, ms_ssim_decibels, psnr, ssimulacra2
 from aecodec.evaluation.ours import Aecodec, models
 from aecodec.evaluation.rivals import JPEG, RIVALS, Rival, choose
-from aecodec.networks.config import DEFAULT_EFFORT
+from aecodec.options import DEFAULT_EFFORT
 from tests.bench_pictures import picture
 from tests.conftest import TINY
 
