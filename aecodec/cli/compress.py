@@ -16,7 +16,7 @@ import click
 from aecodec.cli.failures import clean, named
 from aecodec.cli.options import ByteCount, FiniteRange, conversion_options, files_argument
 from aecodec.cli.plan import Naming, Plan, Task, is_of_other_kind, names_folder, plan, plan_stream
-from aecodec.cli.run import Convert, Manner, Result, Sizes, convert_each, convert_files, convert_stream
+from aecodec.cli.run import Convert, Manner, Result, Sizes, clear, convert_each, convert_files, convert_stream
 from aecodec.cli.sources import STREAM, Files
 from aecodec.cli.text import plural, say
 from aecodec.errors import ImageError, OutputError
@@ -227,6 +227,7 @@ def _how(coded: bytes) -> str:
 def _convert_to_archive(target: Path, todo: Plan, weights: Path | None, manner: Manner, convert: Convert) -> None:
     """Write an archive of what can be converted; none where nothing can. Exit code 1 if there was a failure."""
     sources = Files()
+    clear([target.parent], manner)
     make_folder(target.parent)
     with new_file(target, manner.force, _attributes(todo.tasks)) as file, ArchiveWriter(file) as archive:
         if weights is not None:

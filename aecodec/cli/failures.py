@@ -53,7 +53,6 @@ class Failures:
 
     def __init__(self) -> None:
         self.count = 0
-        self.say: Callable[[object], None] = say  # another one while there is something else on the terminal
         self._missing: dict[str, list[AecError]] = {}
 
     @contextmanager
@@ -71,13 +70,13 @@ class Failures:
     def add(self, error: AecError) -> None:
         """Say and count a failure."""
         self.count += 1
-        self.say(f"aecodec: {_with_advice(error)}")
+        say(f"aecodec: {_with_advice(error)}")
 
     def say_what_is_missing(self) -> None:
         """Name the models that files needed and that are not here."""
         for first, *others in self._missing.values():
             too = f"; {plural(len(others), 'other file')} {'need' if others[1:] else 'needs'} it, too" if others else ""
-            self.say(f"aecodec: {first}{too}; {ADVICE[MissingModel]}")
+            say(f"aecodec: {first}{too}; {ADVICE[MissingModel]}")
         self._missing.clear()
 
     def end(self) -> None:

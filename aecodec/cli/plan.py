@@ -127,46 +127,39 @@ def targets(
 ) -> tuple[list[Task], list[AecError]]:
     """Tasks for files and their places below ``output``; where it is None, targets stand beside their sources.
 
-    Files whose targets differ only in the suffix of their sources keep that suffix. What still has the target of
-    another, or another's source for a target, is left out, and said.
+    Files whose targets differ only in the suffix of their sources keep that suffix. What still has the target of an
+    earlier one, or another's source for a target, is left out, and said. A target that is its own source is left to
+    the conversion, which knows better what is wrong with that file.
     """
 
-    def task(path: Path, below: Path, name: Callable[[Path, bool], Path]) -> Task:
-        return Task(path, name(path, True) if output is None else output / name(below, False))
+    def tasks(name: Callable[[Path, bool], Path]) -> list[Task]:
+        return [Task(p, name(p, True) if output is None else output / name(below, False)) for p, below in places]
 
-    tasks = [task(*place, naming.target) for place in places]
-    counts = Counter(map(_identity, tasks))
-    distinct = [
-        each if counts[_identity(each)] == 1 else task(*place, naming.distinct)
-        for each, place in zip(tasks, places, strict=True)
-    ]
-    return _without_clashes(distinct)
-
-
-def _without_clashes(tasks: Sequence[Task]) -> tuple[list[Task], list[AecError]]:
-    """Tasks, without those of which several have one target, and those whose target is another's source.
-
-    A target that is its own source is left to the conversion, which knows better what is wrong with that file.
-    """
-    made_of: dict[str, list[Task]] = {}
-    for task in tasks:
-        made_of.setdefault(_identity(task), []).append(task)
-    originals = {os.path.realpath(task.source) for task in tasks}
-    possible: list[Task] = []
     failures: list[AecError] = []
-    for task in tasks:
-        same = made_of[_identity(task)]
-        if len(same) > 1:
-            if task is same[0]:
-                both = " and ".join(str(each.source) for each in same[:2])
-                failures.append(OutputError(f"{task.target}: would be made of both {both}"))
-        elif _identity(task) in originals and task.target != task.source:
-            failures.append(
-                OutputError(f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o")
-            )
+    short, distinct = tasks(naming.target), tasks(naming.distinct)
+    firsts = _firsts(distinct, failures)
+    counts = Counter(_identity(short[i]) for i in firsts)
+    chosen = [short[i] if counts[_identity(short[i])] == 1 else distinct[i] for i in firsts]
+    originals = {os.path.realpath(task.source) for task in chosen}
+    possible = []
+    for task in (chosen[i] for i in _firsts(chosen, failures)):
+        if _identity(task) in originals and task.target != task.source:
+            said = f"{task.target}: made of {task.source}, would overwrite a source; choose another with -o"
+            failures.append(OutputError(said))
         else:
             possible.append(task)
     return possible, failures
+
+
+def _firsts(tasks: Sequence[Task], failures: list[AecError]) -> list[int]:
+    """Which tasks are the first with their target; of the others it is said."""
+    made_of: dict[str, Task] = {}
+    for task in tasks:
+        first = made_of.setdefault(_identity(task), task)
+        if first is not task:
+            both = f"{first.source} and {task.source}"
+            failures.append(OutputError(f"{task.source}: {task.target.name} would be made of both {both}"))
+    return [i for i, task in enumerate(tasks) if made_of[_identity(task)] is task]
 
 
 def _identity(task: Task) -> str:

@@ -1,4 +1,4 @@
-"""What is being worked on, on one line of a terminal. The only module that controls one."""
+"""What is being worked on, on one line of a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from types import TracebackType
 
 import click
 
-from aecodec.cli.text import printable, say
+from aecodec.cli.text import ERASE, printable
 
 PERIOD = 0.5  # seconds
-_ERASE = "\r\x1b[K"
 
 
 class Progress:
@@ -43,7 +42,7 @@ class Progress:
             self._ended.set()
             self._thread.join()
             with self._drawing:
-                click.echo(_ERASE, nl=False, err=True)
+                click.echo(ERASE, nl=False, err=True)
 
     def begin(self, name: object) -> None:
         """The next file is being worked on."""
@@ -52,15 +51,6 @@ class Progress:
         if self._shown:
             self._draw()
 
-    def say(self, text: object) -> None:
-        """Show a line above."""
-        if not self._shown:
-            say(text)
-            return
-        with self._drawing:
-            click.echo(_ERASE, nl=False, err=True)
-            say(text)
-
     def _redraw(self) -> None:
         while not self._ended.wait(PERIOD):
             self._draw()
@@ -68,7 +58,7 @@ class Progress:
     def _draw(self) -> None:
         with self._drawing:
             width = shutil.get_terminal_size().columns - 1
-            click.echo(f"{_ERASE}{str(self)[:width]}", nl=False, err=True)
+            click.echo(f"{ERASE}{str(self)[:width]}", nl=False, err=True)
 
     def __str__(self) -> str:
         """The line."""

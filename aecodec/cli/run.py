@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,6 @@ class Result:
     data: bytes | Mapping[str, bytes]
     sizes: Sizes
     how: str = ""  # it is coded
-    left_out: Sequence[str] = ()  # what the result has no place for, in words
 
     def write(self, target: Path, force: bool, attributes: Attributes) -> None:
         """Write it all or nothing. Raises OutputError."""
@@ -92,15 +91,11 @@ def convert_stream(task: Task, sources: Sources, manner: Manner, convert: Conver
         sys.stdout.buffer.flush()
     else:
         raise OutputError("a folder of pictures does not go to stdout; use -o")
-    for what in result.left_out:
-        say(f"{shown(task.source)}: {what}")
 
 
 def convert_files(plan: Plan, sources: Sources, manner: Manner, convert: Convert) -> None:
     """Convert file by file, going on past failures; exit code 1 if there was one."""
-    removed = sum(remove_abandoned(folder) for folder in {task.target.parent for task in plan.tasks})
-    if removed and not manner.quiet:
-        say(f"removed {plural(removed, 'unfinished file')} of runs that were killed")
+    clear({task.target.parent for task in plan.tasks}, manner)
 
     def do(task: Task) -> Result:
         own_place = task.source == task.target  # different names of one file are the plan's to find
@@ -119,13 +114,19 @@ def convert_files(plan: Plan, sources: Sources, manner: Manner, convert: Convert
     totals.report(str(plan.tasks[0].target) if totals.made == 1 == len(plan.tasks) else "")
 
 
+def clear(folders: Collection[Path], manner: Manner) -> None:
+    """Remove from target folders what killed runs have left there."""
+    removed = sum(map(remove_abandoned, folders))
+    if removed and not manner.quiet:
+        say(f"aecodec: removed {plural(removed, 'unfinished file')} of runs that were killed")
+
+
 def convert_each(plan: Plan, manner: Manner, do: Callable[[Task], Result]) -> Totals:
     """Do the tasks of a plan one by one with ``do``, going on past failures and past targets that exist."""
     totals = Totals(manner, total=len(plan.tasks) + len(plan.failures))
     for error in plan.failures:
         totals.failures.add(error)
     with Progress(len(plan.tasks), not manner.quiet) as progress:
-        totals.failures.say = progress.say
         for task in plan.tasks:
             progress.begin(task.source)
             began = time.perf_counter()
@@ -140,13 +141,9 @@ def convert_each(plan: Plan, manner: Manner, do: Callable[[Task], Result]) -> To
                 totals.add(task, result)
                 if manner.verbose:
                     seconds = time.perf_counter() - began
-                    progress.say(f"{shown(task.source)} -> {task.target}: {_line(result.sizes, result.how, seconds)}")
-                if not manner.quiet:
-                    for what in result.left_out:
-                        progress.say(f"{shown(task.source)}: {what}")
-    totals.failures.say = say
+                    say(f"{shown(task.source)} -> {task.target}: {_line(result.sizes, result.how, seconds)}")
     if plan.passed.reasons and not manner.quiet:
-        say(plan.passed)
+        say(f"aecodec: {plan.passed}")
     return totals
 
 
@@ -190,10 +187,12 @@ class Totals:
             how = self.how if self.made == 1 else ""
             say(f"{name}: {_line(self.sizes, how, time.perf_counter() - self.began)}")
         if self.there and self.manner.skip_existing:
-            say(f"{plural(self.there, 'file')} there already")
+            say(f"aecodec: {plural(self.there, 'file')} there already")
         if self.larger:
             more = f" and {len(self.larger) - 1:,} more" if self.larger[1:] else ""
-            say(f"larger than {'their sources' if more else 'its source'}: what was made of {self.larger[0]}{more}")
+            say(
+                f"aecodec: larger than {'their sources' if more else 'its source'}: what was made of {self.larger[0]}{more}"
+            )
 
 
 def _line(sizes: Sizes, how: str, seconds: float) -> str:

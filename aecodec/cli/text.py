@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+
+ERASE = "\r\x1b[K"  # the line that the cursor is in
 
 
 def printable(text: object) -> str:
@@ -16,8 +19,8 @@ def printable(text: object) -> str:
 
 
 def say(text: object) -> None:
-    """Show a line on stderr."""
-    click.echo(printable(text), err=True)
+    """Show a line on stderr, on a terminal in the place of an unfinished one."""
+    click.echo(f"{ERASE if sys.stderr.isatty() else ''}{printable(text)}", err=True)
 
 
 def plural(count: int, what: str) -> str:

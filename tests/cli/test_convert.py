@@ -128,7 +128,7 @@ def test_existing_targets_are_kept_without_force(here: Path) -> None:
 def test_an_existing_target_is_passed_over_where_that_is_asked_for(here: Path) -> None:
     save(here / "photo.png")
     (here / "photo.aec").write_bytes(b"dear")
-    assert compress("photo.png", "--skip-existing").stderr == "1 file there already\n"
+    assert compress("photo.png", "--skip-existing").stderr == "aecodec: 1 file there already\n"
     assert (here / "photo.aec").read_bytes() == b"dear"
 
 

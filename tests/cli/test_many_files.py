@@ -27,7 +27,7 @@ def test_a_folder_is_mirrored_and_bad_files_are_passed_over(here: Path) -> None:
     said = compress("in", "-r", "-o", "out", code=1)
     lines = said.stderr.splitlines()
     assert lines[0].startswith("aecodec: in/bad.png: damaged or incomplete picture")
-    assert lines[1] == "passed over 1 file: 1 .txt"
+    assert lines[1] == "aecodec: passed over 1 file: 1 .txt"
     assert lines[2].startswith("2 files: 10,800 pixels, ")
     assert lines[3] == "aecodec: 1 of 3 files failed"
     assert said.stdout == ""
@@ -45,9 +45,9 @@ def test_what_is_there_already_is_counted(here: Path) -> None:
     assert lines[0].startswith("1 file: 5,400 pixels, ")
     assert lines[1:] == ["aecodec: 2 of 3 files there already; --skip-existing is for that"]
     lines = compress("in", "-r", "-o", "out", "--skip-existing").stderr.splitlines()
-    assert lines == ["3 files there already"]
+    assert lines == ["aecodec: 3 files there already"]
     cli("decompress", "out", "-r", "-o", "back", "--quiet")
-    assert cli("decompress", "out", "-r", "-o", "back", "--skip-existing").stderr == "3 files there already\n"
+    assert cli("decompress", "out", "-r", "-o", "back", "--skip-existing").stderr == "aecodec: 3 files there already\n"
     assert (here / "out" / "a.aec").stat().st_ino == before
 
 
@@ -70,9 +70,9 @@ def test_larger_than_the_source_is_said(here: Path) -> None:
     save(here / "b.jpg", GREY, quality=1)
     save(here / "c.png", GREY)
     said = compress("a.jpg", "-q", 90).stderr
-    assert said.splitlines()[1] == "larger than its source: what was made of a.jpg"
+    assert said.splitlines()[1] == "aecodec: larger than its source: what was made of a.jpg"
     said = compress("-f", "a.jpg", "b.jpg", "c.png", "-q", 90).stderr
-    assert said.splitlines()[1] == "larger than their sources: what was made of a.jpg and 1 more"
+    assert said.splitlines()[1] == "aecodec: larger than their sources: what was made of a.jpg and 1 more"
     assert "larger" not in compress("-f", "c.png").stderr
 
 
@@ -158,8 +158,8 @@ def test_two_files_of_one_target_are_a_failure_of_these(here: Path) -> None:
     for name in ("a.png", "in/a.png", "in/b.png"):
         save(here / name, GREY)
     said = compress("a.png", "in", "-r", "-o", "out", code=1).stderr
-    assert said.startswith("aecodec: out/a.png.aec: would be made of both a.png and in/a.png\n")
-    assert listing(here / "out") == {"b.aec"}
+    assert said.startswith("aecodec: in/a.png: a.png.aec would be made of both a.png and in/a.png\n")
+    assert listing(here / "out") == {"a.aec", "b.aec"}
 
 
 def test_several_files_do_not_go_into_one(here: Path) -> None:

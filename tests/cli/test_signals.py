@@ -49,9 +49,9 @@ def test_signals_end_like_ctrl_c(many: Path, number: signal.Signals) -> None:
 def test_what_a_killed_run_leaves_is_removed_by_the_next(many: Path) -> None:
     assert ended_amid(many, signal.SIGKILL).returncode == -signal.SIGKILL
     assert len(listing(many / "out")) == 1
-    said = compress(many / "in" / "1.png", "-o", f"{many}/out/").stderr
-    assert said.startswith("removed 1 unfinished file of runs that were killed\n")
-    assert listing(many / "out") == {"1.aec"}
+    said = compress(many / "in" / "1.png", "-o", many / "out" / "a.zip").stderr
+    assert said.startswith("aecodec: removed 1 unfinished file of runs that were killed\n")
+    assert listing(many / "out") == {"a.zip"}
 
 
 def test_what_is_being_written_is_no_leftover(here: Path) -> None:
