@@ -180,7 +180,7 @@ def _writer(target: Path, wanted: Wanted) -> Callable[[Picture], bytes]:
 
     def write(picture: Picture) -> bytes:
         stream = io.BytesIO()
-        images.write(picture, stream, kind)
+        images.write(picture, stream, kind, wanted.quality)
         return stream.getvalue()
 
     return write

@@ -190,9 +190,8 @@ class Totals:
             say(f"aecodec: {plural(self.there, 'file')} there already")
         if self.larger:
             more = f" and {len(self.larger) - 1:,} more" if self.larger[1:] else ""
-            say(
-                f"aecodec: larger than {'their sources' if more else 'its source'}: what was made of {self.larger[0]}{more}"
-            )
+            source = "their sources" if more else "its source"
+            say(f"aecodec: larger than {source}: what was made of {self.larger[0]}{more}")
 
 
 def _line(sizes: Sizes, how: str, seconds: float) -> str:

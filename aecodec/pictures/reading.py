@@ -19,6 +19,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from aecodec.errors import AecError, ImageError
 from aecodec.format.container import MAGIC, MAX_PIXELS, check_pixels
 from aecodec.inputs import Source, named, read_source
+from aecodec.pictures import heif
 from aecodec.pictures.chunks import PNG_SIGNATURE, chunks_of_png, without_descriptions
 from aecodec.pictures.metadata import warn_of, with_metadata
 from aecodec.pictures.modes import eight_bits, refuse_hidden_depth, sixteen_bits
@@ -104,6 +105,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 def suffixes() -> set[str]:
     """Suffixes of the picture formats that can be read."""
+    heif.register()
     readable = Image.registered_extensions().items()
     return {suffix for suffix, name in readable if name == "MPO" or (name in Image.OPEN and name not in NO_PICTURES)}
 
@@ -124,7 +126,8 @@ def decode(data: bytes, max_pixels: int | None, deep: bool, left_out: list[str])
     except (AecError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise ImageError("not a picture of a known format" if data else "the file is empty") from error
+        unknown = heif.NEEDED if heif.is_heif(data) else "not a picture of a known format"
+        raise ImageError(unknown if data else "the file is empty") from error
     except Exception as error:  # damage makes Pillow's readers fail in every way there is
         raise ImageError(f"damaged or incomplete picture ({error or type(error).__name__})") from error
 
@@ -133,6 +136,8 @@ def open_image(file: BinaryIO) -> ImageFile.ImageFile:
     """Like Image.open, but with no limit of pixels: ours is checked next, and Pillow's is a global variable."""
     Image.init()
     start = file.read(16)
+    if heif.is_heif(start):
+        heif.register()
     for name in Image.ID:
         factory, accept = Image.OPEN[name]
         if name in NO_PICTURES:

@@ -67,16 +67,19 @@ def format_of(suffix: str) -> str:
     return name
 
 
-def write(picture: Picture, stream: BinaryIO, format: str) -> None:
+def write(picture: Picture, stream: BinaryIO, format: str, quality: int | None = None) -> None:
     """Write a picture in a format of Pillow ("PNG", "JPEG", ...), turned where the format does not say how to turn it.
 
-    Raises ImageError where it cannot hold the picture, for example its alpha channel, and OutputError where the stream
-    fails. Warns of metadata that it cannot hold.
+    ``quality`` is that of a format with losses, 1..100 as Pillow has it; else they are as small as can be. Raises
+    ImageError where the format has none or cannot hold the picture, for example its alpha channel, and OutputError
+    where the stream fails. Warns of metadata that it cannot hold.
     """
+    if quality is not None and format not in _WRITING:
+        raise ImageError(f"{format} has no quality; JPEG, WebP and AVIF have")
     left_out: list[str] = []
     try:
         ready = _with_what_fits(_in_colours_of(picture, format), format, left_out)
-        written = _save(ready, format)
+        written = _save(ready, format, quality)
         if format not in _KNOWN_TO_HOLD and _differs(written, ready):
             raise ValueError("it would change size, colours or alpha")
     except (ImageError, MemoryError):
@@ -194,9 +197,9 @@ def _written_and_read(picture: Picture, format: str) -> Picture | None:
         return None
 
 
-def _save(picture: Picture, format: str) -> bytes:
+def _save(picture: Picture, format: str, quality: int | None = None) -> bytes:
     """A file of a picture all of whose metadata the format can hold."""
-    options: dict[str, Any] = dict(_WRITING.get(format, {}))
+    options: dict[str, Any] = dict(_WRITING.get(format, {})) if quality is None else {"quality": quality}
     stream = io.BytesIO()
     if format == "PNG":
         return chunks.into_png(_bare_png(picture), _png_chunks(picture))

@@ -16,6 +16,9 @@ from aecodec.codec import Codec
 from aecodec.errors import OutputError
 from aecodec.files import write_atomically
 from tests.commands import COLOUR, GREY, Pixels, cli, compress, listing, load, save
+from tests.conftest import TINY
+
+KIND = {"decompress": ("--format", "png")}
 
 # --- there and back ---
 
@@ -94,6 +97,31 @@ def test_formats_of_restored_pictures(here: Path) -> None:
     said = cli("decompress", "photo.aec", "-o", "c.xyz", code=1).stderr
     assert "'.xyz'" in said and ".png" in said
     assert "'.nothing'" in cli("decompress", "photo.aec", "--format", "nothing", code=1).stderr
+
+
+def test_the_quality_of_restored_pictures(here: Path) -> None:
+    save(here / "photo.png")
+    compress("photo.png", "-q", 90)
+    sizes = []
+    for options in (("-q", 20), ("-q", 80), ()):
+        cli("decompress", "photo.aec", "-f", "-o", "a.jpg", *options)
+        sizes.append((here / "a.jpg").stat().st_size)
+    assert sizes == sorted(sizes) and len(set(sizes)) == 3
+    assert "PNG has no quality; JPEG" in cli("decompress", "photo.aec", "-q", 50, code=1).stderr
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "test"])
+def test_threads_do_not_change_the_result(here: Path, command: str) -> None:
+    save(here / "photo.png")
+    compress("photo.png", "-o", "photo.aec")
+    results = []
+    for threads in (1, 3):
+        options = [] if command == "test" else ["-f", "-o", "result"]
+        source = "photo.png" if command == "compress" else "photo.aec"
+        model = ["--model", TINY]
+        said = cli(command, source, *model, "--threads", threads, *options, *KIND.get(command, ()))
+        results.append((here / "result").read_bytes() if options else said.stdout.encode())
+    assert results[0] == results[1]
 
 
 def test_alpha_does_not_go_into_a_jpeg(here: Path) -> None:
