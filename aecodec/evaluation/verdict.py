@@ -31,6 +31,7 @@ SIDE = 512  # pictures are cut to this
 PIXELS = 1_500_000  # to measure; about a minute of one core
 PER_PICTURE = 8_000  # pixels that could be coded in the time that a picture costs whatever its size
 AVIF_QUALITIES = (10, 25, 40, 55, 70, 80, 90, 95)
+PHOTO = "photo model"
 EXACT = 50.0  # dB; differences beyond are invisible, and a picture restored exactly counts as this rather than as inf
 
 
@@ -118,12 +119,28 @@ class Verdict:
         quality = f"{self.score:.1f} dB PSNR" if self.metric is PSNR else f"{self.metric.label} {self.score:.1f}"
         return "\n".join(
             [
+                self._headline(),
                 f"On {pictures}{files}, at the same quality for all, {quality}:",
                 *("  ".join([" ", row[0].strip().ljust(widths[0]), *row[1:]]).rstrip() for row in table),
                 f"All pictures: {self.whole}, extrapolated. This model needs: BD-rate, over all qualities in common.",
                 self._payment(),
             ]
         )
+
+    def _headline(self) -> str:
+        """What to make of it, in a sentence or two."""
+        rates = {other.name: other.bd_rate for other in self.others if other.bd_rate is not None}
+        if not rates:
+            return "No other codec reaches the quality of this model."
+        named = [
+            f"{abs(rate):.1f} % {'fewer' if rate < 0 else 'more'} bytes than {name}" for name, rate in rates.items()
+        ]
+        text = f"This model needs {', '.join(named)}, at equal {self.metric.label}."
+        if rates.get(PHOTO, 0.0) > 0:
+            text += (
+                f" The {PHOTO} serves these pictures better: use it, train for longer, or start from it (--init photo)."
+            )
+        return text
 
     def _bytes(self, bpp: float) -> str:
         return _size(bpp / 8 * self.whole.pixels)
@@ -134,7 +151,8 @@ class Verdict:
             return f"No other codec reaches that quality, so what the weights file ({size}) saves cannot be told."
         if paid is None:
             return f"The weights file ({size}) does not pay: {best.name} needs no more bytes."
-        return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}."
+        there = f"there are {self.whole.pictures:,}"
+        return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}; {there}."
 
 
 def judge(
@@ -166,7 +184,7 @@ def judge(
     own.check()
     rivals = [_best(own, [curve_of(rival, chosen, metric).rising() for rival in group]) for group in _rivals(chosen)]
     with suppress(ModelError):
-        rivals.append(model(find(DEFAULT_MODEL), "photo model"))
+        rivals.append(model(find(DEFAULT_MODEL), PHOTO))
     score = _common_score(own, rivals)
     others = tuple(Other(rival.name, _bpp_at(rival, score), _bd_rate(rival, own)) for rival in rivals)
     size = weights.stat().st_size

@@ -73,10 +73,19 @@ def test_when_a_weights_file_has_paid() -> None:
     others = (Other("JPEG", 2.0, -50.0), Other("AVIF s6", 1.5, -30.0), Other("WebP m6", None, None))
     verdict = Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000)
     assert verdict.paid_after() == 100  # half a bit of 8,000 pixels: 500 bytes a picture
-    assert "has paid for itself after 100 pictures, against AVIF s6" in str(verdict)
+    assert "has paid for itself after 100 pictures, against AVIF s6; there are 100" in str(verdict)
     assert verdict.results()["paid_after_pictures"] == 100
     lost = replace(verdict, bpp=1.5)
     assert lost.paid_after() is None
     assert "does not pay" in str(lost)
     assert "paid_after_pictures" not in lost.results()
     assert "cannot be told" in str(replace(verdict, others=others[2:]))
+
+
+def test_the_first_line_says_what_to_make_of_it() -> None:
+    others = (Other("JPEG", 2.0, -50.0), Other("AVIF s6", 1.5, 4.0))
+    verdict = Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000)
+    first = str(verdict).splitlines()[0]
+    assert first == "This model needs 50.0 % fewer bytes than JPEG, 4.0 % more bytes than AVIF s6, at equal PSNR."
+    worse = replace(verdict, others=(*others, Other("photo model", 0.9, 7.0)))
+    assert "The photo model serves these pictures better" in str(worse).splitlines()[0]
