@@ -15,6 +15,7 @@ from aecodec.card import Card, TrainingRecord
 from aecodec.codec import Codec
 from aecodec.errors import AecError, DataError, ModelError, OutputError
 from aecodec.evaluation.curves import CurveError
+from aecodec.evaluation.metrics import PSNR
 from aecodec.evaluation.verdict import Extent, judge
 from aecodec.files import set_aside
 from aecodec.networks.config import SharedConfig
@@ -32,7 +33,7 @@ from aecodec.training.loop import run as run_loop
 from aecodec.training.plot import draw
 from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
-from aecodec.training.validation import Level, Validation, Validator, enlargement, pixels_of
+from aecodec.training.validation import FAST_SSIMULACRA2, Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import ID_BYTES, Weights, describe, find, load_weights, save_weights
 
@@ -113,6 +114,10 @@ class Run:
         self._log = job.folder / "log.jsonl"
         self._began, self._fraction = time.monotonic(), self.trainer.fraction()
 
+    @property
+    def _for_the_eye(self) -> bool:
+        return self._prepared.options.objective.distortion == "eye"
+
     def log(self, record: dict[str, object]) -> None:
         """Write a record of the loop and show how far the run is."""
         log.append(self._log, record)
@@ -138,13 +143,14 @@ class Run:
         output, everything = self._job.output, self._prepared.everything
         results = _gains(self._validation) if self._validation else {}
         final = self._exported(results)
-        if self._prepared.options.objective.distortion == "eye":
+        if self._for_the_eye:
             final = self._calibrated(final)
         keep_former(output, self._report)
         identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
         whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
         try:
-            verdict = judge(output, pixels_of(self._prepared.held_out), whole)
+            metric = FAST_SSIMULACRA2 if self._for_the_eye else PSNR
+            verdict = judge(output, pixels_of(self._prepared.held_out), whole, metric)
         except (AecError, OSError, ModuleNotFoundError) as error:  # the model is there, and that is what counts
             self._report(f"no comparison with other codecs: {error}")
             return replace(final.card, id=identity.hex())
