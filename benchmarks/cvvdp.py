@@ -60,16 +60,14 @@ def load(path: Path) -> Pixels:
 
 
 def chosen_rows(results: dict[str, Any], limit: int | None, codecs: list[str]) -> list[dict[str, Any]]:
-    """The rows of some pictures, evenly spread, and of codecs whose names begin so; without those restored exactly."""
+    """The rows of some pictures, evenly spread, and of some codecs; without those restored exactly."""
     names = [picture["name"] for picture in results["pictures"]]
     if limit is not None and limit < len(names):
         names = [names[i * len(names) // limit] for i in range(limit)]
     return [
         row
         for row in results["rows"]
-        if row["image"] in names
-        and row["psnr"] is not None
-        and (not codecs or any(row["codec"].lower().startswith(word.lower()) for word in codecs))
+        if row["image"] in names and row["psnr"] is not None and (not codecs or row["codec"] in codecs)
     ]
 
 
@@ -80,7 +78,7 @@ def main() -> None:
     parser.add_argument("kept", type=Path, help="folder of restored pictures")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, help="so many of the pictures only, evenly spread")
-    parser.add_argument("--codecs", default="", help="beginnings of names, with commas between (default: all)")
+    parser.add_argument("--codec", dest="codecs", action="append", help="name of one to score; repeatable")
     parser.add_argument("--metrics", default="cvvdp,flip")
     options = parser.parse_args()
     names = options.metrics.split(",")
@@ -94,7 +92,7 @@ def main() -> None:
         found = json.loads(options.output.read_text())
         known = {key(row): row for row in found["scores"]} if found["versions"] == versions else {}
     results = json.loads(options.results.read_text())
-    rows = chosen_rows(results, options.limit, [word for word in options.codecs.split(",") if word])
+    rows = chosen_rows(results, options.limit, options.codecs or [])
     originals: dict[str, Pixels] = {}
     for number, row in enumerate(rows, 1):
         entry = known.setdefault(key(row), {name: row[name] for name in ("codec", "image", "quality", "bytes")})

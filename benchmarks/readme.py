@@ -1,8 +1,9 @@
-"""The README's plot and tables, from the committed results: nothing in them is typed.
+"""The README's plot and tables, from the committed results and the cards of the models: nothing in them is typed.
 
     python benchmarks/readme.py [--results benchmarks/kodak/results.json] [--readme README.md]
 
-Rewrites what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, and docs/kodak.svg beside.
+Rewrites what stands between the lines ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, likewise ``cells``, what
+training said of that model at its end; and docs/kodak.svg beside.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from aecodec.evaluation.extra import BenchError
 from aecodec.evaluation.report import headline, labels, markdown_table, percent
 from aecodec.evaluation.results import Results, read_results, write_text
 from aecodec.evaluation.summary import Summary, summarise
+from aecodec.weights import describe, find
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+OTHERS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "photo": "`photo`"}  # names of the verdict's results
 PLOT = Path("docs", "kodak.svg")
 
 
@@ -53,13 +55,35 @@ def section(results: Results, summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def rewrite(text: str, inserted: str) -> str:
-    """The text with ``inserted`` between the markers. Raises BenchError where there are no markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"no lines {BEGIN} and {END} to write between")
-    return f"{before}{BEGIN}\n{inserted}\n{END}{after}"
+def verdict_section(path: Path) -> str:
+    """What a model's card says of it, in Markdown."""
+    card, size = describe(path), path.stat().st_size
+    found = card.results
+    rows = [[f"`{card.name}`", f"{found['held_out_bpp']:.3f}", ""]]
+    for key, name in OTHERS.items():
+        rate, gain = found.get(f"held_out_bpp_{key}"), found.get(f"held_out_bd_rate_{key}_percent")
+        rows.append([name, "-" if rate is None else f"{rate:.3f}", "-" if gain is None else f"{gain:+.1f} %"])
+    paid = found.get("paid_after_pictures")
+    payment = "does not pay for itself" if paid is None else f"has paid for itself after {paid:,.0f} pictures"
+    lines = [
+        f"On {found['held_out_pictures']:.0f} pictures held out, at the same quality for all, "
+        f"{found['held_out_psnr_db']:.1f} dB PSNR:",
+        "",
+        *markdown_table(["", "bits per pixel", f"bytes of `{card.name}` against it (BD-rate)"], rows),
+        "",
+        f"The weights file ({size / 1e6:.2f} MB) {payment}, against the best of these.",
+    ]
+    return "\n".join(lines)
+
+
+def rewrite(text: str, name: str, inserted: str) -> str:
+    """The text with ``inserted`` between the marks of a name. Raises BenchError where there are none."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise BenchError(f"no lines {begin} and {end} to write between")
+    return f"{before}{begin}\n{inserted}\n{end}{after}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = read_results(options.results)
     summary = summarise(results)
     try:
-        text = rewrite(options.readme.read_text(encoding="utf-8"), section(results, summary))
+        text = rewrite(options.readme.read_text(encoding="utf-8"), "benchmarks", section(results, summary))
+        text = rewrite(text, "cells", verdict_section(find("cells")))
     except BenchError as error:
         raise BenchError(f"{options.readme}: {error}") from error
     figure = plots.rate_distortion(summary, summary.leading, True)
