@@ -1,10 +1,10 @@
 """SSIMULACRA2 as a differentiable function of tensors, fast enough to train with.
 
-Jon Sneyers' metric (Cloudinary, 2022; version 2.1), which was fitted to the opinions of people on 22,000 pairs of
-pictures: sRGB to linear to XYB, six scales by averaging, in each of which local structure is compared as by SSIM, and
-edges that were added or lost by their strength. The mean and the fourth-power mean of each of these maps, 108 numbers,
-have published weights; a polynomial makes a score of their sum: 100 without a difference, about 90 where none can be
-seen, 70 good, 50 medium, 30 low, and below zero without a bound.
+Jon Sneyers' metric (Cloudinary, 2022; version 2.1), fitted to the opinions of people: sRGB to linear to XYB, six scales
+by averaging, in each of which local structure is compared as by SSIM, and edges that were added or lost by their
+strength. The mean and the fourth-power mean of each of these maps, 108 numbers, have published weights; a polynomial
+makes a score of their sum: 100 without a difference, about 90 where none can be seen, 70 good, 50 medium, 30 low, and
+below zero without a bound.
 
 What makes it fast: of the 108 weights only 25 matter (see :data:`WEIGHTS`): nothing of the largest scale but its
 luminance is looked at, nothing at all of the smallest; blurs are two matrix products each, which have the borders in

@@ -30,7 +30,7 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
 
     monkeypatch.setattr("aecodec.training.run.train_folder", train_folder)
     options = ["--steps", 7, "--name", "mine", "--licence", "CC0", "--resume", "--device", "cpu", "--validation", "in"]
-    options += ["--rate", 0.3]
+    options += ["--rate", 0.3, "--distortion", "eye", "--patterns", 0.04]
     cli("train", "in", "-o", "mine.safetensors", *options)
     cli("train", "in", "-o", "mine.safetensors")
     job, settings, rest = calls[0]
@@ -39,3 +39,5 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
     assert (settings.steps, settings.minutes, settings.device, rest["resume"]) == (7, None, "cpu", True)
     assert (calls[1][1].steps, calls[1][1].minutes, calls[1][2]["resume"]) == (None, 60, False)
     assert [call[1].rate_factor for call in calls] == [0.3, None]
+    assert [call[1].objective.distortion for call in calls] == ["eye", "mse"]
+    assert [call[0].pattern_share for call in calls] == [0.04, 0.0]

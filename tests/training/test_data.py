@@ -19,6 +19,7 @@ from aecodec.errors import DataError
 from aecodec.networks.config import FullyConnectedConfig
 from aecodec.pictures.arrays import is_array, read_array, write_array
 from aecodec.training.data import Crops, PictureArray, fitting_crop, large_enough, load_source, split
+from aecodec.training.objective import Objective
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.weights import load_weights
@@ -161,6 +162,15 @@ def test_crops_below_a_hyper_latent_are_for_small_pictures_only(tmp_path: Path) 
     with pytest.raises(DataError, match=r"png: 48 x 40 pixels; crops of 32 make a model of pictures up to that size"):
         train_folder(job, replace(OPTIONS, crop=32), SMALL, report=lambda _: None)
     assert train_folder(job, replace(OPTIONS, crop=48), SMALL, report=lambda _: None).training.crop == 48
+
+
+def test_small_crops_are_not_for_the_eye(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (48, 40)).save(tmp_path / f"{i}.png")
+    job = Job(tmp_path, tmp_path / "m.safetensors", tmp_path / "run")
+    options = replace(OPTIONS, crop=48, objective=Objective(distortion="eye"))
+    with pytest.raises(DataError, match="crops of 48 pixels are too small for what the eye sees"):
+        train_folder(job, options, SMALL, report=lambda _: None)
 
 
 def test_icons_among_large_pictures_are_left_out() -> None:
