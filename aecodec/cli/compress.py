@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from aecodec.cli.bulk import Bulk
 from aecodec.cli.failures import clean, named
 from aecodec.cli.options import ByteCount, FiniteRange, conversion_options, files_argument
 from aecodec.cli.plan import Naming, Plan, Task, is_of_other_kind, names_folder, plan, plan_stream
@@ -23,7 +24,7 @@ from aecodec.errors import ImageError, OutputError
 from aecodec.files import Attributes, attributes_of, make_folder, new_file, refuse_existing
 from aecodec.format.archive import SUFFIX, ArchiveWriter, check_name, weights_entry
 from aecodec.format.container import Coding, parse_header
-from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options
 
 NAMING = Naming(".aec")
 
@@ -43,7 +44,7 @@ class Settings:
 
 
 @click.command()
-@files_argument("sources", "SRC...")
+@files_argument("sources", "SRC...", addresses=True)
 @click.option(
     "-q", "--quality", type=FiniteRange(1, 100), help=f"1 (small) to 100 (good).  [default: {DEFAULT_QUALITY:g}]"
 )
@@ -78,6 +79,8 @@ def compress(
     recursive: bool,
     force: bool,
     skip_existing: bool,
+    cluster: str | None,
+    shards: str | None,
     max_pixels: int,
     verbose: bool,
     quiet: bool,
@@ -91,9 +94,18 @@ def compress(
     With -o NAME.zip all files go into one archive, a ZIP. --embed-model makes it open wherever aecodec is: by a
     measurement on some of the pictures, the archive has the weights of --model in it where that makes it smaller, and
     is compressed with the photo model to the same PSNR where it does not.
+
+    With addresses (s3://bucket/photos, globs and lists of them in a .txt file), --cluster or --shards, very many
+    pictures are compressed, also those in .tar and Parquet files; a run that was killed goes on where it stopped.
     """
     if sum(option is not None for option in (quality, bpp, target_size)) + lossless > 1:
         raise click.UsageError("--quality, --bpp, --target-size and --lossless exclude each other")
+    bulk = Bulk(sources, output, cluster, shards, recursive, force, quiet)
+    if bulk.wanted:
+        from aecodec.cluster.coding import Compression, weights_bytes
+
+        options = Options(quality, target_size, bpp, lossless, effort)
+        return bulk.convert(lambda: Compression(weights_bytes(model), options, strip, max_pixels=max_pixels))
     archive = _archive(output)
     if embed_model and (archive is None or bpp or target_size or lossless):
         others = "--bpp, --target-size or --lossless"

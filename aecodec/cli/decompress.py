@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aecodec.cli.bulk import Bulk
 from aecodec.cli.failures import clean
 from aecodec.cli.options import conversion_options, files_argument, models_option
 from aecodec.cli.plan import Naming, Plan, Task, names_folder, plan, plan_stream, refuse_as_folder, targets
@@ -38,7 +39,7 @@ class Wanted:
 
 
 @click.command()
-@files_argument("sources", "SRC...")
+@files_argument("sources", "SRC...", addresses=True)
 @click.option("--format", "kind", metavar="NAME", help="png, jpg, webp, ...  [default: by -o's suffix, else png]")
 @click.option(
     "-q", "--quality", type=click.IntRange(1, 100), help="Of a format with losses (jpg, webp, avif), as it counts it."
@@ -57,6 +58,8 @@ def decompress(
     recursive: bool,
     force: bool,
     skip_existing: bool,
+    cluster: str | None,
+    shards: str | None,
     max_pixels: int,
     verbose: bool,
     quiet: bool,
@@ -66,9 +69,16 @@ def decompress(
     SRC - is stdin. photo.aec becomes photo.restored.png, so that the original may lie there. With several sources, a
     folder or an archive, -o is a folder, and photo.aec becomes photo.png in it; cells.zip becomes cells.restored/. A
     stack becomes an array (.npy, or what the suffix of -o says: .npz, .idx, .idx.gz), or with --format a folder of
-    pictures.
+    pictures. Addresses, --cluster and --shards are as for compress.
     """
     suffix = f".{kind.lower().removeprefix('.')}" if kind else ".png"
+    bulk = Bulk(sources, output, cluster, shards, recursive, force, quiet)
+    if bulk.wanted:
+        from aecodec.cluster.coding import Decompression, weights_bytes
+
+        if picture is not None or quality is not None:
+            raise click.UsageError("--picture and --quality do not go with addresses, --cluster or --shards")
+        return bulk.convert(lambda: Decompression(tuple(map(weights_bytes, models)), suffix, max_pixels))
     wanted = Wanted(suffix, kind is not None, picture, quality, max_pixels)
     manner = Manner(force, skip_existing, verbose, quiet)
     if any(map(is_archive, sources)):

@@ -41,9 +41,17 @@ class ByteCount(click.ParamType):  # type: ignore[type-arg]  # generic in later 
         return size
 
 
-def files_argument(name: str, shown: str) -> Callable[[F], F]:
-    """One file or more, or - for stdin."""
-    return click.argument(name, nargs=-1, required=True, type=PATH, metavar=shown)
+class PathOrAddress(click.Path):
+    """A path, or an address like s3://bucket/folder, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
+def files_argument(name: str, shown: str, addresses: bool = False) -> Callable[[F], F]:
+    """One file or more, or - for stdin; where that can be, also addresses."""
+    kind = PathOrAddress(path_type=Path, allow_dash=True) if addresses else PATH
+    return click.argument(name, nargs=-1, required=True, type=kind, metavar=shown)
 
 
 max_pixels_option = click.option(
@@ -77,6 +85,8 @@ def conversion_options(command: F) -> F:
         click.option("-r", "--recursive", is_flag=True, help="Take the files below folders."),
         click.option("-f", "--force", is_flag=True, help="Overwrite existing targets."),
         click.option("--skip-existing", is_flag=True, help="Pass over files whose targets exist."),
+        click.option("--cluster", metavar="ADDRESS", help="Work on a Ray cluster: local, auto or ray://HOST:10001."),
+        click.option("--shards", type=click.Choice(["tar", "parquet"]), help="Write many pictures to a file."),
         max_pixels_option,
         threads_option,
         click.option("-v", "--verbose", is_flag=True, help="Say what became of each file."),

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
@@ -62,10 +62,7 @@ class Compression:
     """``model`` is a whole weights file, so that workers need not have it."""
 
     model: bytes
-    quality: float = DEFAULT_QUALITY
-    bpp: float | None = None
-    target_size: int | None = None
-    effort: int = DEFAULT_EFFORT
+    options: Options = field(default_factory=Options)
     strip: bool = False
     psnr: bool = False
     max_pixels: int = MAX_PIXELS
@@ -82,8 +79,8 @@ class Compression:
     def identity(self) -> dict[str, object]:
         """With the model by its id."""
         model = identify(self.model).hex()
-        options = ("quality", "bpp", "target_size", "effort", "strip", "max_pixels")
-        return {"command": "compress", "model": model} | {name: getattr(self, name) for name in options}
+        fixed = {"command": "compress", "model": model, "strip": self.strip, "max_pixels": self.max_pixels}
+        return fixed | asdict(self.options)
 
 
 @dataclass(frozen=True)
@@ -118,23 +115,21 @@ class Compressor:
             self._codec = Codec(load_weights(path))
 
     def __call__(self, data: bytes) -> Coded:
-        settings = self._settings
+        settings, options = self._settings, self._settings.options
         if arrays.is_array_data(data):
-            pictures = arrays.load(io.BytesIO(data), "array")
-            check_pixels(pictures.shape[2], pictures.shape[1], settings.max_pixels, len(pictures))
-            coded = encode_stack(pictures, settings.quality, self._codec, effort=settings.effort)
+            if options.bpp or options.target_size:
+                raise ImageError("an array of pictures, which has no size of its own in a stack; ask for a quality")
+            pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
+            asked = {"lossless": options.lossless, "effort": options.effort}
+            coded = encode_stack(pictures, options.quality, self._codec, **asked)
             return _described(coded, coded, ".aec")
-        return self.encode(images.read(io.BytesIO(data), settings.max_pixels))
+        return self.encode(images.read(io.BytesIO(data), settings.max_pixels, deep=options.lossless))
 
     def encode(self, picture: Picture) -> Coded:
         """A picture that is decoded already."""
-        settings = self._settings
-        picture = picture.without_metadata() if settings.strip else picture
-        size = settings.target_size
-        if settings.bpp is not None:
-            size = int(settings.bpp * picture.width * picture.height / 8)
-        coded = self._codec.encode_picture(picture, settings.quality, size, effort=settings.effort)
-        psnr = _psnr(picture, self._codec.decode_picture(coded)) if settings.psnr else None
+        picture = picture.upright().without_metadata() if self._settings.strip else picture
+        coded = self._codec.encode_picture(picture, **asdict(self._settings.options))
+        psnr = _psnr(picture, self._codec.decode_picture(coded)) if self._settings.psnr else None
         return _described(coded, coded, ".aec", psnr)
 
 

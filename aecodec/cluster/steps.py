@@ -37,7 +37,7 @@ def compress(
     ``error``: what is wrong with a picture that cannot be coded, whose bytes are empty then. The other columns stay.
     ``options`` are those of ``Dataset.map_batches``. Raises ModelError.
     """
-    settings = Compression(weights_bytes(model), quality, effort=effort, psnr=psnr)
+    settings = Compression(weights_bytes(model), Options(quality, effort=effort), psnr=psnr)
     return _mapped(dataset, settings, column, options)
 
 

@@ -22,11 +22,12 @@ from aecodec.cluster.storage import shown
 from aecodec.cluster.worker import Job, Summary
 from aecodec.codec import Codec, decode
 from aecodec.errors import ImageError, OutputError
+from aecodec.options import Options
 from tests.commands import listing
 from tests.conftest import TINY
 from tests.training_data import tiles
 
-COMPRESSION = Compression(TINY.read_bytes(), quality=50, effort=0)
+COMPRESSION = Compression(TINY.read_bytes(), Options(50))
 PICTURES = {f"{folder}/{i}.png": tile for i, (folder, tile) in enumerate(zip("aabb", tiles(4, 24), strict=True))}
 
 
@@ -66,7 +67,7 @@ def test_a_folder_is_mirrored_byte_for_byte(folder: Path, tiny: Codec) -> None:
     summaries = compress(folder, "out")
     assert results("out") == {name.replace("png", "aec") for name in PICTURES}
     for name, pixels in PICTURES.items():
-        assert Path("out", name.replace("png", "aec")).read_bytes() == tiny.encode(pixels, 50, effort=0)
+        assert Path("out", name.replace("png", "aec")).read_bytes() == tiny.encode(pixels, 50)
     assert (sum(s.done for s in summaries), sum(s.failed for s in summaries)) == (4, 1)
 
 
@@ -130,7 +131,7 @@ def test_files_of_others_are_not_overwritten(folder: Path) -> None:
 def test_a_run_does_not_go_on_with_other_options(folder: Path) -> None:
     compress(folder, "out")
     with pytest.raises(OutputError, match="other options"):
-        compress(folder, "out", settings=Compression(TINY.read_bytes(), quality=20, effort=0))
+        compress(folder, "out", settings=Compression(TINY.read_bytes(), Options(20)))
     with pytest.raises(OutputError, match="other options"):
         compress(folder, "out", layout="tar")
 
@@ -176,7 +177,7 @@ def test_webdataset_shards_keep_their_labels(here: Path, tiny: Codec) -> None:
         assert shard.getnames() == ["x/1.aec", "x/1.cls"]
         label, coded = shard.extractfile("x/1.cls"), shard.extractfile("x/1.aec")
         assert label is not None and label.read() == b"7"
-        assert coded is not None and coded.read() == tiny.encode(pixels, 50, effort=0)
+        assert coded is not None and coded.read() == tiny.encode(pixels, 50)
     assert compress("train-0.tar", "out", layout="tar") == []
     compress("train-0.tar", "unpacked")
     assert results("unpacked") == {"train-0/x/1.aec"}
@@ -198,7 +199,7 @@ def test_parquet(here: Path, tiny: Codec, structured: bool) -> None:
     compress("set.parquet", "out", layout="parquet")
     rows = pq.read_table("out").to_pylist()
     assert [decode(row["data"], [TINY]).tolist() for row in rows] == [
-        tiny.decode(tiny.encode(pixels, 50, effort=0)).tolist() for pixels in PICTURES.values()
+        tiny.decode(tiny.encode(pixels, 50)).tolist() for pixels in PICTURES.values()
     ]
     assert [row["name"] for row in rows] == [f"set/{i:08d}" for i in range(4)]
 
@@ -211,7 +212,7 @@ def test_a_damaged_shard_does_not_stop_the_others(folder: Path) -> None:
 
 
 def test_quality_in_the_manifest_if_asked(folder: Path) -> None:
-    compress(folder, "out", settings=Compression(TINY.read_bytes(), effort=0, psnr=True))
+    compress(folder, "out", settings=Compression(TINY.read_bytes(), psnr=True))
     value = manifest("out")["a/0.png"]["psnr"]
     assert isinstance(value, float) and 15 < value < 60
 

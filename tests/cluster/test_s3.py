@@ -47,7 +47,7 @@ def test_from_bucket_to_bucket(bucket: s3fs.S3FileSystem, tiny: Codec, layout: L
     job = Job(COMPRESSION, f"s3://photos/{layout}", layout)
     assert sum(summary.done for summary in run(job, ["s3://photos/in/"], recursive=True, size=2)) == 4
     if layout == Layout.FOLDER:
-        assert bucket.cat_file("photos/folder/a/0.aec") == tiny.encode(PICTURES["a/0.png"], 50, effort=0)
+        assert bucket.cat_file("photos/folder/a/0.aec") == tiny.encode(PICTURES["a/0.png"], 50)
     else:
         assert len(bucket.glob(f"photos/{layout}/part-*.{layout}")) == 2
     assert list(run(job, ["s3://photos/in/"], recursive=True, size=2)) == []
