@@ -15,8 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from aecodec.codec import Codec, decode_picture
-from aecodec.format.container import MAX_PIXELS, Coding, check_pixels, parse_header
-from aecodec.options import DEFAULT_EFFORT, DEFAULT_QUALITY
+from aecodec.errors import ImageError
+from aecodec.format.container import MAX_PIXELS, Coding, parse_header
+from aecodec.options import Options
 from aecodec.pictures import arrays, images
 from aecodec.pictures.images import Picture
 from aecodec.stack import decode_stack, encode_stack
@@ -120,8 +121,8 @@ class Compressor:
             if options.bpp or options.target_size:
                 raise ImageError("an array of pictures, which has no size of its own in a stack; ask for a quality")
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
-            asked = {"lossless": options.lossless, "effort": options.effort}
-            coded = encode_stack(pictures, options.quality, self._codec, **asked)
+            lossless, effort = options.lossless, options.effort
+            coded = encode_stack(pictures, options.quality, self._codec, lossless=lossless, effort=effort)
             return _described(coded, coded, ".aec")
         return self.encode(images.read(io.BytesIO(data), settings.max_pixels, deep=options.lossless))
 

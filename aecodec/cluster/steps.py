@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from aecodec.cluster.coding import Compression, Compressor, Decompression, Settings, weights_bytes
 from aecodec.errors import AecError
-from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY
+from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options
 from aecodec.pictures.images import from_array
 
 if TYPE_CHECKING:
