@@ -77,6 +77,16 @@ class Codec:
     def __repr__(self) -> str:
         return f"<Codec {self.card.name} {self.id.hex()}>"
 
+    def __reduce__(self) -> tuple[type[Codec], tuple[weights.Weights]]:
+        """To be pickled: as its weights, so that it can go where these are not installed."""
+        return Codec, (self._model,)
+
+    def __copy__(self) -> Codec:
+        return self  # which nothing changes
+
+    def __deepcopy__(self, _: object) -> Codec:
+        return self
+
     def encode(
         self,
         picture: AnyPicture,

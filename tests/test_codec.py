@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -325,3 +327,15 @@ def test_a_model_that_is_given_or_in_the_environment(small_file: bytes, monkeypa
     monkeypatch.setenv("AECODEC_MODELS", str(golden("")))
     assert np.array_equal(decode_picture(small_file).pixels, expected)
     assert load_codec("tiny").card.name == "tiny"
+
+
+# In other people's programs
+
+
+def test_codecs_can_be_copied_and_pickled(tiny: Codec, picture: Pixels) -> None:
+    data = tiny.encode(picture[:40, :40], 50, effort=0)
+    there = pickle.loads(pickle.dumps(tiny))
+    assert (there.id, there.card) == (tiny.id, tiny.card)
+    for codec in (there, copy.copy(tiny), copy.deepcopy(tiny), copy.deepcopy([tiny])[0]):
+        assert np.array_equal(codec.decode(data), tiny.decode(data))
+        assert codec.encode(picture[:40, :40], 50, effort=0) == data
