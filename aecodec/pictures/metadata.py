@@ -24,6 +24,12 @@ RAW_EXIF, RAW_IPTC = "Raw profile type exif", "Raw profile type iptc"
 COMMENT = "Comment"
 MAX_INFLATED = 2**26
 
+# By the start of a file and a mark in it: what Pillow passes over.
+_NOT_READ = {
+    (b"\xff\xd8", b"http://ns.adobe.com/xmp/extension/\0"): "the extension of XMP",
+    (b"GIF8", b"\x0bICCRGBG1012"): "the colour profile, which GIF files are not read for",
+}
+
 _IPTC_OF_TIFF, _PHOTOSHOP_OF_TIFF = 33723, 34377
 
 # What a TIFF or Exif says of the picture. All other tags of it say how the pixels of that file are stored.
@@ -51,11 +57,22 @@ def with_metadata(picture: Picture, image: Image.Image, data: bytes, left_out: l
         picture = _of_png(picture, data, left_out)
     else:
         picture = _of_pillow(picture, image, left_out)
+    if profile := _profile_of_bmp(data):
+        picture = replace(picture, icc=profile)
+    left_out += [what for (start, mark), what in _NOT_READ.items() if data.startswith(start) and mark in data]
     if boxes.is_jp2(data):
         picture = replace(picture, icc=boxes.profile_of_jp2(data), **boxes.metadata_of_jp2(data))  # type: ignore[arg-type]
     elif data[4:8] == b"ftyp" and (colour := boxes.colour_of_avif(data)):
         picture = replace(picture, chunks=(colour, *picture.chunks))
     return with_fitting_profile(picture, left_out)
+
+
+def _profile_of_bmp(data: bytes) -> bytes | None:
+    """The one that a BITMAPV5HEADER says is embedded."""
+    if not data.startswith(b"BM") or len(data) < 138 or data[14] < 124 or data[70:74] != b"DEBM":
+        return None
+    offset, size = struct.unpack_from("<II", data, 126)
+    return data[14 + offset : 14 + offset + size] or None
 
 
 def with_fitting_profile(picture: Picture, left_out: list[str]) -> Picture:

@@ -75,8 +75,8 @@ def said_by(chunks: Sequence[Chunk], channels: int) -> tuple[bytes | None, bool]
 
     (None, True) is sRGB, which needs none; (None, False) is what no profile here can say: high dynamic range.
     """
-    if (cicp := find(chunks, b"cICP")) is not None:
-        primaries, curve = (_PRIMARIES.get(cicp[0]), _CURVES.get(cicp[1])) if len(cicp) == 4 else (None, None)
+    if len(cicp := find(chunks, b"cICP") or b"") == 4:
+        primaries, curve = _PRIMARIES.get(cicp[0]), _CURVES.get(cicp[1])
         if primaries is None or curve is None or cicp[2] or cicp[3] != 1:
             return None, False
         if (primaries, curve) == (SRGB_LIKE, _SRGB_CURVE):
@@ -94,7 +94,7 @@ def said_by(chunks: Sequence[Chunk], channels: int) -> tuple[bytes | None, bool]
     curve = _SRGB_CURVE if exponent in (0, _SRGB_GAMMA) else (100_000 / exponent,)
     try:
         return _profile("gAMA and cHRM", _parametric(curve), primaries if channels == 3 else None), True
-    except (np.linalg.LinAlgError, ZeroDivisionError, struct.error):  # of chunks that are nonsense
+    except (np.linalg.LinAlgError, ArithmeticError, struct.error):  # of chunks that are nonsense
         return None, True
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,6 +37,7 @@ from aecodec.pictures.picture import Picture, to_array
 from aecodec.pictures.reading import NO_PICTURES, decode, open_image
 
 _IPTC_OF_TIFF, _XMP_OF_TIFF = 33723, 700
+_MAX_CHUNKS = 200  # each is tried by itself
 _MAX_TEXT = 2**20  # bytes; above it others do not read a PNG
 
 # A restored picture should not be worse than what was stored: without loss where the format can, else close to it.
@@ -118,15 +120,7 @@ def _with_what_fits(picture: Picture, format: str, left_out: list[str]) -> Pictu
     """The picture with the metadata that come back from a file of this format, turned where they are not to turn it."""
     alpha = None if picture.alpha is None else picture.alpha[:16, :16]
     few = Picture(np.zeros_like(picture.pixels[:16, :16]), alpha)
-    few_back = _written_and_read(few, format)
-    if few_back is None:
-        try:
-            _save(few, format)
-        except (OSError, ValueError):  # "cannot write mode L": grey is as good in colour
-            if picture.channels == 3:
-                raise
-            few, picture = few.in_colour(), picture.in_colour()
-    elif few_back.channels > picture.channels:
+    if picture.channels == 1 and _is_in_colour_anyway(format, alpha is not None, picture.depth):
         few, picture = few.in_colour(), picture.in_colour()
     picture = with_fitting_profile(picture, left_out)
     if format not in _KEEPS_ORIENTATION:
@@ -135,8 +129,25 @@ def _with_what_fits(picture: Picture, format: str, left_out: list[str]) -> Pictu
     if orientation.read(picture.exif, picture.xmp) != orientation.read(kept.get("exif"), kept.get("xmp")):
         picture = picture.upright()
         kept |= {name: getattr(picture, name) for name in ("exif", "xmp") if name in kept}
-    said = tuple(chunk for chunk in picture.chunks if _holds_chunk(few, chunk, format, left_out))
+    if len(picture.chunks) > _MAX_CHUNKS:
+        left_out.append(f"all but {_MAX_CHUNKS} of {len(picture.chunks)} texts")
+    said = tuple(chunk for chunk in picture.chunks[:_MAX_CHUNKS] if _holds_chunk(few, chunk, format, left_out))
     return Picture(picture.pixels, picture.alpha, chunks=said, **kept)
+
+
+@cache
+def _is_in_colour_anyway(format: str, alpha: bool, depth: int) -> bool:
+    """Whether a format makes grey pictures colourful, or has no place for them: in colour they are as good."""
+    grey = np.zeros((16, 16), np.uint8 if depth == 8 else np.uint16)
+    few = Picture(grey, grey if alpha else None)
+    back = _written_and_read(few, format)
+    if back is not None:
+        return back.channels == 3
+    try:
+        _save(few, format)
+    except (OSError, ValueError):  # "cannot write mode L"
+        return True
+    return False  # of one that is only written
 
 
 def _fitting(few: Picture, name: str, value: bytes | None, format: str, left_out: list[str]) -> bytes | None:

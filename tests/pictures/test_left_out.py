@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,41 @@ def test_iptc_comes_along(source: str, target: str) -> None:
     images.write(Picture(COLOUR, iptc=IPTC), first, source)
     images.write(images.read(io.BytesIO(first.getvalue())), second, target)
     assert images.read(io.BytesIO(second.getvalue())).iptc == IPTC
+
+
+def test_the_profile_of_a_bmp_is_read() -> None:
+    pixels = file_of(COLOUR, "BMP").getvalue()[54:]
+    start = 14 + 124
+    head = b"BM" + struct.pack("<IHHI", start + len(pixels) + len(ICC), 0, 0, start)
+    info = struct.pack("<IiiHHIIiiII", 124, 31, 24, 1, 24, 0, len(pixels), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    info += bytes(48) + struct.pack("<IIII", 4, 124 + len(pixels), len(ICC), 0)
+    picture = images.read(io.BytesIO(head + info + pixels + ICC))
+    assert_same(picture, COLOUR)
+    assert picture.icc == ICC
+
+
+def test_what_is_not_read_is_named() -> None:
+    gif = file_of(COLOUR[:, :, 0].copy(), "GIF").getvalue()
+    place = gif.index(b",")
+    with pytest.warns(MetadataWarning, match="colour profile"):
+        images.read(io.BytesIO(gif[:place] + b"!\xff\x0bICCRGBG1012\x01x\0" + gif[place:]))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_nonsense_in_chunks_costs_no_picture(format: str) -> None:
+    for kind, body in (
+        (b"cICP", b"xyz"),
+        (b"gAMA", b""),
+        (b"gAMA", b"\0\0\0\1"),
+        (b"cHRM", bytes(32)),
+        (b"pHYs", b"9"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MetadataWarning)
+            images.write(Picture(COLOUR, chunks=(Chunk(kind, body),)), io.BytesIO(), format)
+    many = tuple(text_chunk(f"key {i}", "x") for i in range(2000))
+    with pytest.warns(MetadataWarning, match="of 2000 texts"):
+        images.write(Picture(COLOUR, chunks=many), io.BytesIO(), format)
 
 
 # Settings of the application
