@@ -32,8 +32,9 @@ The file ends there. Tags ascend, so that each section occurs at most once:
 
     tag        section    content
     ---        -------    -------
-    1          PAYLOAD    latents: the coded symbols; lossless: a complete PNG or WebP file of the
-                          picture's size, or of all pictures of a stack below each other. Required
+    1          PAYLOAD    latents: the coded symbols; lossless: a complete PNG file of the picture's
+                          size, or of all pictures of a stack below each other, or such a WebP file
+                          of at most 2^25 pixels. Required
     2          ESCAPES    the symbols outside the model's tables; only where the coding is latents
     3          ALPHA      the alpha channel: a complete grey PNG file of the picture's size
     4          ICC        colour profile, verbatim

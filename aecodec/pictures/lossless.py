@@ -88,6 +88,8 @@ def _restore(data: bytes, width: int, height: int, mode: str) -> Pixels:
     stored = _stored_size(data)
     if stored != (width, height):
         raise FormatError(f"stored picture of {stored[0]} x {stored[1]}, the header says {width} x {height}")
+    if not data.startswith(PNG_SIGNATURE) and width * height > WEBP_MAX_PIXELS:
+        raise FormatError(f"stored WebP of {width} x {height} pixels, more than {WEBP_MAX_PIXELS}")
     try:
         if data.startswith(PNG_SIGNATURE) and not is_complete_png(data):  # which Pillow can be told not to mind
             raise FormatError("stored picture is cut or damaged")

@@ -95,3 +95,5 @@ def test_stored_bombs_are_refused_by_their_header() -> None:
     for data, size in ((png(60_000, 60_000, 8, 2, b"").getvalue(), "60000 x 60000"), (bytes(webp), "16384 x 16384")):
         with pytest.raises(FormatError, match=size):
             decode_lossless(data, 31, 24, 3)
+    with pytest.raises(FormatError, match="16384 x 16384 pixels, more than"):  # of the size that it says
+        decode_lossless(bytes(webp), 16384, 16384, 3)
