@@ -105,13 +105,13 @@ def _in_colours_of(picture: Picture, format: str) -> Picture:
     cicp = chunks.find(picture.chunks, b"cICP")
     others = tuple(chunk for chunk in picture.chunks if chunk.type not in COLOUR)
     if format == "AVIF" and cicp:
-        return replace(picture, chunks=(Chunk(b"cICP", cicp), *others))
+        return replace(picture, icc=None, chunks=(Chunk(b"cICP", cicp), *others))  # it counts before a profile
     profile, said = profiles.said_by(picture.chunks, picture.channels)
     if not said and picture.icc is None:
         raise ImageError(
             f"cannot be written as {format} (its colours are of high dynamic range); PNG and AVIF hold them"
         )
-    if picture.icc is None or cicp:  # which counts before a profile
+    if picture.icc is None or cicp:  # as above
         picture = replace(picture, icc=profile or picture.icc)
     return replace(picture, chunks=others)
 

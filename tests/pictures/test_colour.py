@@ -82,6 +82,8 @@ def test_colours_of_avif_are_read_and_written(colour: Chunk) -> None:
     assert picture.chunks == (colour,)
     assert [c for c in chunks_of_png(written(picture, "PNG")) if c.type == b"cICP"] == [colour]
     assert images.read(file_of(COLOUR, "AVIF")).chunks == ()
+    both = images.read(io.BytesIO(written(Picture(COLOUR, None, ICC, chunks=(colour,)), "AVIF")))
+    assert (both.icc, both.chunks) == (None, (colour,))  # PNG says which of the two counts
 
 
 def test_jpeg_2000_keeps_profile_exif_xmp_and_iptc() -> None:
