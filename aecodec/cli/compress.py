@@ -202,8 +202,7 @@ def _converter(settings: Settings) -> Convert:
     from aecodec.pictures import arrays, images
     from aecodec.stack import encode_stack
 
-    if not settings.lossless:
-        load_codec(settings.model)  # which keeps it
+    codec = None if settings.lossless else load_codec(settings.model)
     goal = None if settings.bpp or settings.target_size or settings.lossless else settings.quality
 
     def convert(data: bytes, _: Task) -> Result:
@@ -212,20 +211,17 @@ def _converter(settings: Settings) -> Convert:
                 raise ImageError("an array of pictures; --bpp and --target-size are for single ones, use --quality")
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
             pixels = math.prod(pictures.shape[:3])
-            coded = encode_stack(pictures, goal, settings.model, lossless=settings.lossless, effort=settings.effort)
+            model = codec or settings.model
+            coded = encode_stack(pictures, goal, model, lossless=settings.lossless, effort=settings.effort)
         else:
             picture = images.read(io.BytesIO(data), settings.max_pixels, deep=settings.lossless)
             picture = picture.upright().without_metadata() if settings.strip else picture
             pixels = picture.width * picture.height
-            coded = encode(
-                picture,
-                goal,
-                settings.model,
-                target_size=settings.target_size,
-                bpp=settings.bpp,
-                lossless=settings.lossless,
-                effort=settings.effort,
-            )
+            if codec is None:
+                coded = encode(picture, lossless=True, effort=settings.effort)
+            else:
+                size, bpp = settings.target_size, settings.bpp
+                coded = codec.encode(picture, goal, target_size=size, bpp=bpp, effort=settings.effort)
         return Result(coded, Sizes(pixels, len(data), len(coded), len(coded)), _how(coded))
 
     return convert

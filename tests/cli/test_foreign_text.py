@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_tensors
 
 from aecodec.cli.text import printable, table
 from aecodec.codec import Codec
-from aecodec.weights import load_weights, save_weights
 from tests.commands import GREY, cli, compress, save
 from tests.conftest import TINY
 
@@ -58,8 +60,11 @@ def test_names_of_entries(here: Path, tiny: Codec) -> None:
 
 
 def test_words_on_cards(here: Path) -> None:
-    weights = load_weights(TINY)
-    training = replace(weights.card.training, data=HOSTILE)
-    save_weights(here / "m.safetensors", replace(weights.card, name=HOSTILE, training=training), weights.arrays)
-    for arguments in (("info", "m.safetensors"), ("models", "."), ("info", "--json", "m.safetensors")):
-        assert clean(cli(*arguments).output)
+    with safe_open(TINY, "numpy") as file:
+        card = json.loads(file.metadata()["aecodec"])
+    for at, change in enumerate(({"name": HOSTILE}, {HOSTILE: 1}, {"licence": HOSTILE}, {"architecture": HOSTILE})):
+        (here / f"{at}.safetensors").write_bytes(save_tensors(load_file(TINY), {"aecodec": json.dumps(card | change)}))
+        for command in ("info", "models"):
+            said = cli(command, f"{at}.safetensors", code=1).stderr
+            assert clean(said) and said.count("\n") == 1
+    assert clean(cli("models", ".", code=1).output)

@@ -181,10 +181,12 @@ def test_unpacked_weights_are_bounded_in_sum(folder: Path, tiny: Codec, monkeypa
     stored |= {f"models/m-{identify(path.read_bytes()).hex()}.safetensors": path.read_bytes() for path in (TINY, other)}
     write(folder / "x.zip", stored, ZIP_DEFLATED)
     assert cli("test", "x.zip").stdout == "x.zip: ok\n"
+    (folder / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
     monkeypatch.setattr("aecodec.format.archive.MAX_WEIGHTS_BYTES", TINY.stat().st_size + 1000)
     said = cli("test", "x.zip", code=1).stderr
     assert said.startswith("aecodec: x.zip: weights of ") and said.count("\n") == 1
-    assert not [*Path(tempfile.gettempdir()).glob("aecodec-*")]
+    assert not [*(folder / "temporary").iterdir()]
 
 
 def test_names_too_long_for_any_folder(folder: Path, tiny: Codec) -> None:
