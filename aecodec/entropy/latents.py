@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec.entropy.prior import Prior, Tables
-from aecodec.entropy.range_coder import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, Table
+from aecodec.entropy.range_coder import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, TableSet
 from aecodec.networks.coding_order import PHASES, Order
 from aecodec.networks.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks.dead_zone import DEAD_ZONE
@@ -189,11 +189,11 @@ class Writer:
         return symbols
 
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
-        symbols, coded = self._quantiser.step(part, mean, index), index > 0
-        self._write(symbols[coded], index[coded], self._tables.of_latents)
+        symbols, coded = self._quantiser.step(part, mean, index), np.flatnonzero(index)
+        self._write(symbols.ravel()[coded], index.ravel()[coded], self._tables.of_latents)
         return symbols
 
-    def _write(self, symbols: Symbols, indexes: Indexes, tables: tuple[Table, ...]) -> None:
+    def _write(self, symbols: Symbols, indexes: Indexes, tables: TableSet) -> None:
         self._encoder.encode(symbols, indexes, tables)
         self.crc = _checksum(symbols, self.crc)
 
@@ -216,12 +216,12 @@ class Reader:
         return np.clip(symbols, -(2**15), 2**15 - 1).astype(np.int16)
 
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
-        coded = index > 0
-        symbols = np.zeros(index.shape, np.int32)
-        symbols[coded] = self._read(index[coded], self._tables.of_latents)
-        return symbols
+        coded = np.flatnonzero(index)
+        symbols = np.zeros(index.size, np.int32)
+        symbols[coded] = self._read(index.ravel()[coded], self._tables.of_latents)
+        return symbols.reshape(index.shape)
 
-    def _read(self, indexes: Indexes, tables: tuple[Table, ...]) -> Symbols:
+    def _read(self, indexes: Indexes, tables: TableSet) -> Symbols:
         symbols = self._decoder.decode(indexes, tables)
         self.crc = _checksum(symbols, self.crc)
         return symbols

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from aecodec.engine import Dense, Depthwise, Layer, Network, Phased
 from aecodec.engine.layers import shapes
-from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, Table
+from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, Table, TableSet
 from aecodec.errors import ModelError
 from aecodec.networks import fixed_point
 from aecodec.networks.coding_order import PHASES, Order, order_of
@@ -35,13 +35,13 @@ LEAST_ROWS = 4  # of parameters, that a thread computes
 class Tables:
     """The probabilities of all symbols at some quality."""
 
-    of_latents: tuple[Table, ...]  # by scale index
-    of_hyper: tuple[Table, ...]  # by channel
+    of_latents: TableSet  # by scale index
+    of_hyper: TableSet  # by channel
 
     def covered(self, z: Int16) -> Int16:
         """The nearest hyper latents (..., Z) that have entries in the tables, which are those that training saw."""
-        low, high = zip(*((t.minimum, t.minimum + t.escape - 1) for t in self.of_hyper), strict=True)
-        return np.clip(z, np.array(low, np.int16), np.array(high, np.int16))
+        low, high = self.of_hyper.minimums, self.of_hyper.minimums + self.of_hyper.escapes - 1
+        return np.asarray(np.clip(z, low, high), np.int16)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _tables(arrays: Arrays, hyper_channels: int) -> tuple[Tables, ...]:
     return tuple(Tables(*pair) for pair in zip(of_latents, of_hyper, strict=True))
 
 
-def _sets(arrays: Arrays, prefix: str, size: int) -> list[tuple[Table, ...]]:
+def _sets(arrays: Arrays, prefix: str, size: int) -> list[TableSet]:
     """Sets of ``size`` tables. Raises ModelError for numbers that are out of range or do not fit together."""
     minimums = _integers(arrays, f"{prefix}.minimum", -MAX_VALUE, MAX_VALUE)
     sizes = _integers(arrays, f"{prefix}.size", 2, LARGEST_TABLE)
@@ -189,7 +189,7 @@ def _sets(arrays: Arrays, prefix: str, size: int) -> list[tuple[Table, ...]]:
         raise ModelError(f"{prefix}: {len(ends)} tables, {size} needed for each quality")
     parts = np.split(frequencies.astype(np.uint32), ends[:-1])
     tables = [Table(int(m), p) for m, p in zip(minimums, parts, strict=True)]
-    return [tuple(tables[i : i + size]) for i in range(0, len(tables), size)]
+    return [TableSet(tuple(tables[i : i + size])) for i in range(0, len(tables), size)]
 
 
 def _integers(arrays: Arrays, name: str, low: int, high: int) -> npt.NDArray[np.int64]:

@@ -67,12 +67,51 @@ def quantize(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
     return np.asarray(frequencies, np.uint32)
 
 
-def _groups(indexes: Indexes) -> tuple[npt.NDArray[np.intp], list[tuple[int, slice]]]:
-    """The order that groups symbols by table, and (table, slice of that order) for each table in use."""
-    order = np.argsort(indexes, kind="stable")
-    counts = np.bincount(indexes)
-    ends = np.cumsum(counts)
-    return order, [(i, slice(int(e - n), int(e))) for i, (e, n) in enumerate(zip(ends, counts, strict=True)) if n]
+@dataclass(frozen=True)
+class TableSet(Sequence[Table]):
+    """Tables, one of which each symbol is coded with."""
+
+    tables: tuple[Table, ...]
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.tables[index]
+
+    @cached_property
+    def minimums(self) -> Symbols:
+        """Of each table."""
+        return np.array([table.minimum for table in self.tables], np.int32)
+
+    @cached_property
+    def escapes(self) -> Symbols:
+        """Of each table."""
+        return np.array([table.escape for table in self.tables], np.int32)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Symbols (n,) grouped by table: the order that does it, and how many there are of each table."""
+
+    order: npt.NDArray[np.intp]
+    counts: npt.NDArray[np.intp]
+
+    def each(self) -> Iterator[tuple[int, slice]]:
+        """The tables in use, and where their symbols are in the order."""
+        stop = 0
+        for table, count in enumerate(self.counts.tolist()):
+            start, stop = stop, stop + count
+            if count:
+                yield table, slice(start, stop)
+
+    def repeated(self, of_tables: Symbols) -> Symbols:
+        """What belongs to each symbol, in the order, of what belongs to each table."""
+        return np.repeat(of_tables[: len(self.counts)], self.counts)
+
+
+def _grouped(indexes: Indexes) -> _Groups:
+    return _Groups(np.argsort(indexes, kind="stable"), np.bincount(indexes))
 
 
 class SymbolEncoder:
@@ -82,19 +121,17 @@ class SymbolEncoder:
         self._coder = constriction.stream.queue.RangeEncoder()
         self._escapes = bytearray()
 
-    def encode(self, symbols: Symbols, indexes: Indexes, tables: Sequence[Table]) -> None:
+    def encode(self, symbols: Symbols, indexes: Indexes, tables: TableSet) -> None:
         """Append ``symbols`` (n,), each coded with ``tables[index]`` of ``indexes`` (n,)."""
-        order, groups = _groups(indexes)
-        grouped = symbols[order]
-        for index, where in groups:
-            table = tables[index]
-            values = grouped[where]
-            positions = values - np.int32(table.minimum)
-            outside = (positions < 0) | (positions >= table.escape)
-            if outside.any():
-                self._escapes += b"".join(_write_integer(int(v)) for v in values[outside])
-                positions[outside] = table.escape
-            self._coder.encode(positions, table.model)
+        groups = _grouped(indexes)
+        values, escapes = symbols[groups.order], groups.repeated(tables.escapes)
+        positions = values - groups.repeated(tables.minimums)
+        outside = positions.view(np.uint32) >= escapes.view(np.uint32)  # also below the minimum
+        if outside.any():
+            self._escapes += b"".join(_write_integer(value) for value in values[outside].tolist())
+            positions[outside] = escapes[outside]
+        for table, where in groups.each():
+            self._coder.encode(positions[where], tables[table].model)
 
     def finish(self) -> tuple[bytes, bytes]:
         """Payload and escapes."""
@@ -113,23 +150,21 @@ class SymbolDecoder:
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
         self._escapes = _read_integers(escapes)
 
-    def decode(self, indexes: Indexes, tables: Sequence[Table]) -> Symbols:
+    def decode(self, indexes: Indexes, tables: TableSet) -> Symbols:
         """The next symbols (n,) for the tables ``indexes`` (n,)."""
-        order, groups = _groups(indexes)
-        grouped = np.empty(len(indexes), np.int32)
-        for index, where in groups:
-            table = tables[index]
+        groups = _grouped(indexes)
+        positions = np.empty(len(indexes), np.int32)
+        for table, where in groups.each():
             try:
-                positions = self._coder.decode(table.model, where.stop - where.start)
+                positions[where] = self._coder.decode(tables[table].model, where.stop - where.start)
             except (AssertionError, ValueError) as error:
                 raise FormatError("payload does not decode") from error
-            values = positions + np.int32(table.minimum)
-            outside = positions == table.escape
-            if outside.any():
-                values[outside] = self._next_escapes(int(outside.sum()))
-            grouped[where] = values
-        symbols = np.empty_like(grouped)
-        symbols[order] = grouped
+        outside = positions == groups.repeated(tables.escapes)
+        positions += groups.repeated(tables.minimums)
+        if outside.any():
+            positions[outside] = self._next_escapes(int(outside.sum()))
+        symbols = np.empty_like(positions)
+        symbols[groups.order] = positions
         return symbols
 
     def _next_escapes(self, count: int) -> list[int]:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, SymbolDecoder, SymbolEncoder, Table, quantize
+from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, SymbolDecoder, SymbolEncoder, Table, TableSet, quantize
 from aecodec.errors import FormatError, ModelError
 
 FLAT = Table(-2, quantize(np.ones(6)))
 STEEP = Table(0, quantize(np.array([1.0, 1e-3, 1e-9])))
-TABLES = (FLAT, STEEP)
+TABLES = TableSet((FLAT, STEEP))
 
 
 def coded(symbols: list[int], indexes: list[int]) -> tuple[bytes, bytes]:
@@ -34,7 +34,7 @@ def test_size_is_the_entropy() -> None:
     table = Table(0, quantize(np.array([0.7, 0.2, 0.09, 0.01])))
     symbols = rng.choice(3, 20_000, p=np.array([0.7, 0.2, 0.1])).astype(np.int32)
     encoder = SymbolEncoder()
-    encoder.encode(symbols, np.zeros(len(symbols), np.uint8), (table,))
+    encoder.encode(symbols, np.zeros(len(symbols), np.uint8), TableSet((table,)))
     payload, escapes = encoder.finish()
     ideal = -np.log2(table.frequencies[symbols] / 2**TOTAL_BITS).sum() / 8
     assert not escapes
