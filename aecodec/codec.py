@@ -19,7 +19,7 @@ from aecodec import weights
 from aecodec.bisection import last_that_fits
 from aecodec.effort import steps_of
 from aecodec.entropy import latents
-from aecodec.entropy.prior import load_prior
+from aecodec.entropy.prior import Tables, load_prior
 from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError, missing_extra
 from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
 from aecodec.frame import decode_lossless, encode_lossless, frame_of, picture_of
@@ -40,7 +40,6 @@ Pixels = npt.NDArray[np.uint8]
 ADDED = "sampler."  # tensors that coding does without
 REFINED = 4  # times at most a picture is refined to meet a size
 CLOSE = 0.99  # of a size that is met
-LOSS = 1e-3  # of a latent, in squared steps of quantisation, by symbols that are not coded; rounding loses 1/12
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
 
 
@@ -236,14 +235,18 @@ class Codec:
         if refinement is not None:
             y = self._refine(y, z, gain, quality_field, refinement)
         tables = self.prior.tables_at(gains.position(quality_field))
+        coded, exceptions = self._coded(y, gain, z, tables)
+        if exceptions:
+            # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
+            other, _ = self._coded(y, gain, tables.covered(z), tables)
+            coded = min(coded, other, key=lambda each: len(each.payload) + len(each.escapes))
+        return coded
+
+    def _coded(self, y: Int16, gain: Gain, z: Int16, tables: Tables) -> tuple[CodedLatents, int]:
+        """Coded latents, and how many of them are exceptions."""
         writer = latents.Writer(self.prior, tables, y, gain, z)
         latents.code(self.prior, writer, gain, *y.shape[:3])
-        if writer.lost > LOSS * y.size:
-            # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
-            other = latents.Writer(self.prior, tables, y, gain, tables.covered(z))
-            latents.code(self.prior, other, gain, *y.shape[:3])
-            writer = min(writer, other, key=lambda each: each.lost)
-        return CodedLatents(*writer.finish(), writer.crc)
+        return CodedLatents(*writer.finish(), writer.crc), writer.exceptions
 
     def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Int16:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""

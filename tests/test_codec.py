@@ -23,6 +23,8 @@ from aecodec.codec import Codec, decode_picture, load_codec
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
 from aecodec.format.container import Coding, pack, parse, parse_header, section_sizes
+from aecodec.networks.fixed_point import PRIOR_BITS
+from aecodec.networks.gains import SCALED_BITS
 from aecodec.pictures.images import Picture
 from aecodec.pictures.lossless import encode_lossless
 
@@ -68,6 +70,32 @@ def test_strong_colours_are_kept(photo: Codec, size: tuple[int, int], colour: tu
     bound = 25 if colour == (0, 255, 0) else 30  # pure green is farthest from photographs
     for quality in (30, 60, 100):
         assert psnr(pixels, photo.decode(photo.encode(pixels, quality, fallback=False))) > bound
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+@pytest.mark.parametrize("top", [64, 71])
+@pytest.mark.parametrize("pattern", ["stripes", "checks", "saturated"])
+def test_what_training_has_not_seen_leaves_its_surroundings_alone(
+    photo: Codec, pattern: str, top: int, phase: int
+) -> None:
+    """However wrong predictions are there: what is restored is what the synthesis makes of the latents themselves."""
+    y, x = np.mgrid[:160, :192]
+    waves = [127 + 60 * np.sin(x / 17 + y / 29), 127 + 50 * np.cos(x / 23), 127 + 50 * np.sin(y / 13)]
+    noise = np.random.default_rng(0).normal(0, 3, (160, 192, 3))
+    pixels = np.clip(np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
+    patch, around = np.s_[top : top + 32, 80:112], np.zeros(x.shape, bool)
+    around[top - 24 : top + 56, 56:136] = True
+    around[patch] = False
+    kinds = {"stripes": (x + phase) % 2, "checks": (x + y + phase) % 2, "saturated": (x // 8 + y // 8 + phase) % 2}
+    pixels[patch] = 255 * kinds[pattern][patch][..., None]
+    latents = photo.transform.analyse(pixels[None])
+    for quality in (40, 70, 100):
+        gain = photo.transform.gains.at(100 * quality)
+        rounded = (gain.apply(latents) + 2**9 >> SCALED_BITS) << PRIOR_BITS
+        possible = photo.transform.synthesise(gain.undo(rounded), *x.shape)[0]
+        restored = photo.decode(photo.encode(pixels, quality, fallback=False))
+        one, other = (psnr(pixels[around][None], result[around][None]) for result in (restored, possible))
+        assert one > other - 0.7, quality
 
 
 @pytest.mark.parametrize("shape", [(5, 4000), (8, 4000, 3), (1, 20000), (20000, 1, 3)])

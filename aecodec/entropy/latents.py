@@ -14,7 +14,13 @@ Order of the symbols:
    :mod:`aecodec.networks.coding_order` has the channels that a step codes where row and column (within the tile) are
    even or odd.
    Order within a step: pictures, rows, columns, channels. The scale index is (parameter + 4) >> 3, clipped to 0 .. 63;
-   0 means that the symbol is zero and is not coded.
+   where it is 0 the symbol is zero and is not coded, but for exceptions, which pictures unlike all that training saw
+   need. After each step their number is coded with a table of the frequencies 2^16 - 1 of 0 and 1 of the escape. If
+   there are any, two integers of each follow in ESCAPES: how many symbols of scale index 0 come between it and the one
+   before it, and its value.
+
+The checksum is the CRC-32 of all symbols, 32 bits little endian each, in the order above: the hyper latents, then for
+each step those with a table, then the exceptions.
 
 A latent is (symbol << 6) + mean: latents and means have six fractional bits.
 
@@ -33,7 +39,17 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec.entropy.prior import Prior, Tables
-from aecodec.entropy.range_coder import MAX_VALUE, Indexes, SymbolDecoder, SymbolEncoder, Symbols, TableSet
+from aecodec.entropy.range_coder import (
+    MAX_VALUE,
+    TOTAL_BITS,
+    Indexes,
+    SymbolDecoder,
+    SymbolEncoder,
+    Symbols,
+    Table,
+    TableSet,
+)
+from aecodec.errors import FormatError
 from aecodec.networks.coding_order import PHASES, Order
 from aecodec.networks.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks.dead_zone import DEAD_ZONE
@@ -42,6 +58,9 @@ from aecodec.networks.gains import SCALED_BITS, Gain
 
 TILE = 64  # latents
 HYPER_LIMIT = 2**9  # of hyper latents, as the hyper synthesis sees them
+
+LOSS = 1e-3  # squared steps of quantisation a latent by symbols that are not coded; rounding loses 1/12
+EXCEPTIONS = TableSet((Table(0, np.array([2**TOTAL_BITS - 1, 1], np.uint32)),))
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -58,7 +77,7 @@ class Side(Protocol):
         ...
 
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
-        """Symbols (n, h, w, K) of one step of a tile, zero where ``index`` is zero."""
+        """Symbols (n, h, w, K) of one step of a tile."""
         ...
 
 
@@ -152,7 +171,7 @@ class Quantiser:
     def __init__(self, prior: Prior, y: Int16, gain: Gain, z: Int16) -> None:
         self._prior, self._y, self._gain, self._z = prior, y, gain, z
         self._scaled: Int32 = np.empty(0, np.int32)  # latents of the tile
-        self.lost = 0.0  # sum of the squares of symbols that are not coded, for their scale index is 0, but not zero
+        self.exceptions = 0  # symbols that are not zero although their scale index is
 
     def hyper(self, count: int, height: int, width: int) -> Int16:
         return self._z
@@ -160,12 +179,16 @@ class Quantiser:
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
         if part.step == 0:
             self._scaled = self._prior.ordered(self._gain.apply(part.tile.of(self._y)))
-        coded = index > 0
         deviation = self._scaled[..., part.order.part(part.step, self._prior.channels)] - (mean << _FINER)
         symbols: Symbols = np.clip((deviation + (1 << SCALED_BITS >> 1)) >> SCALED_BITS, -MAX_VALUE, MAX_VALUE)
         symbols *= np.abs(deviation) >= ZONE[index]
-        self.lost += float(np.square(symbols[~coded], dtype=np.float64).sum())
-        symbols *= coded
+        unexpected = (index == 0) & (symbols != 0)
+        if unexpected.any():
+            lost = symbols[unexpected].astype(np.float64)
+            if lost @ lost > LOSS * symbols.size:
+                self.exceptions += len(lost)
+            else:
+                symbols[unexpected] = 0
         return symbols
 
 
@@ -178,9 +201,9 @@ class Writer:
         self.crc = 0
 
     @property
-    def lost(self) -> float:
-        """That of the quantiser."""
-        return self._quantiser.lost
+    def exceptions(self) -> int:
+        """Those of the quantiser."""
+        return self._quantiser.exceptions
 
     def hyper(self, count: int, height: int, width: int) -> Int16:
         symbols = self._quantiser.hyper(count, height, width)
@@ -191,7 +214,17 @@ class Writer:
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
         symbols, coded = self._quantiser.step(part, mean, index), np.flatnonzero(index)
         self._write(symbols.ravel()[coded], index.ravel()[coded], self._tables.of_latents)
+        self._write_exceptions(symbols[index == 0] if self.exceptions else np.zeros(0, np.int32))
         return symbols
+
+    def _write_exceptions(self, symbols: Symbols) -> None:
+        """Of the symbols of scale index 0."""
+        places = np.flatnonzero(symbols)
+        values = symbols[places]
+        self._encoder.encode(np.array([len(places)], np.int32), np.zeros(1, np.uint8), EXCEPTIONS)
+        gaps = np.diff(places, prepend=-1) - 1
+        self._encoder.escape(np.stack([gaps.astype(np.int32), values], axis=-1).ravel())
+        self.crc = _checksum(values, self.crc)
 
     def _write(self, symbols: Symbols, indexes: Indexes, tables: TableSet) -> None:
         self._encoder.encode(symbols, indexes, tables)
@@ -219,7 +252,22 @@ class Reader:
         coded = np.flatnonzero(index)
         symbols = np.zeros(index.size, np.int32)
         symbols[coded] = self._read(index.ravel()[coded], self._tables.of_latents)
+        self._read_exceptions(symbols, index.ravel())
         return symbols.reshape(index.shape)
+
+    def _read_exceptions(self, symbols: Symbols, index: Indexes) -> None:
+        count = int(self._decoder.decode(np.zeros(1, np.uint8), EXCEPTIONS)[0])
+        if not count:
+            return
+        certain = np.flatnonzero(index == 0)
+        if not 0 < count <= len(certain):
+            raise FormatError(f"{count} exceptions among {len(certain)} symbols")
+        gaps, values = self._decoder.escaped(2 * count).reshape(-1, 2).T
+        places = np.cumsum(gaps.astype(np.int64) + 1) - 1
+        if gaps.min() < 0 or places[-1] >= len(certain):
+            raise FormatError("exceptions beyond the symbols")
+        symbols[certain[places]] = values
+        self.crc = _checksum(values, self.crc)
 
     def _read(self, indexes: Indexes, tables: TableSet) -> Symbols:
         symbols = self._decoder.decode(indexes, tables)

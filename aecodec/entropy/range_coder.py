@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import constriction
@@ -128,10 +129,14 @@ class SymbolEncoder:
         positions = values - groups.repeated(tables.minimums)
         outside = positions.view(np.uint32) >= escapes.view(np.uint32)  # also below the minimum
         if outside.any():
-            self._escapes += b"".join(_write_integer(value) for value in values[outside].tolist())
+            self.escape(values[outside])
             positions[outside] = escapes[outside]
         for table, where in groups.each():
             self._coder.encode(positions[where], tables[table].model)
+
+    def escape(self, values: Symbols) -> None:
+        """Append integers to the escapes alone."""
+        self._escapes += b"".join(_write_integer(value) for value in values.tolist())
 
     def finish(self) -> tuple[bytes, bytes]:
         """Payload and escapes."""
@@ -162,16 +167,17 @@ class SymbolDecoder:
         outside = positions == groups.repeated(tables.escapes)
         positions += groups.repeated(tables.minimums)
         if outside.any():
-            positions[outside] = self._next_escapes(int(outside.sum()))
+            positions[outside] = self.escaped(int(outside.sum()))
         symbols = np.empty_like(positions)
         symbols[groups.order] = positions
         return symbols
 
-    def _next_escapes(self, count: int) -> list[int]:
-        try:
-            return [next(self._escapes) for _ in range(count)]
-        except StopIteration:
-            raise FormatError("fewer escaped values than the payload asks for") from None
+    def escaped(self, count: int) -> Symbols:
+        """The next integers of the escapes."""
+        values = list(islice(self._escapes, count))
+        if len(values) < count:
+            raise FormatError("fewer escaped values than the payload asks for")
+        return np.array(values, np.int32)
 
     def finish(self) -> None:
         """Check that everything was consumed."""
