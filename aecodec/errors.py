@@ -11,6 +11,7 @@
     ├── ModelError               a weights file is missing, unreadable or not what a file asks for
     │   └── MissingModel         the model that a file names is not at hand
     ├── LimitError               larger than the limits in force
+    │   └── PixelLimit           more pixels than max_pixels
     ├── ImageError               a picture that cannot be read or is of a kind that would lose something
     ├── DataError                training data that cannot be trained on
     ├── MissingExtra             a library that only training or effort needs is not installed
@@ -57,6 +58,10 @@ class MissingModel(ModelError):
 
 class LimitError(AecError):
     """A picture is larger than the limit in force."""
+
+
+class PixelLimit(LimitError):
+    """A picture has more pixels than ``max_pixels``."""
 
 
 class ImageError(AecError):

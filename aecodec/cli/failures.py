@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 import click
 
 from aecodec.cli.text import plural, printable, say, shown
-from aecodec.errors import AecError, LimitError, MetadataWarning, MissingModel, TargetExists
+from aecodec.errors import AecError, LimitError, MetadataWarning, MissingModel, PixelLimit, TargetExists
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 NO_MEMORY = "not enough memory"
 ADVICE = {
+    PixelLimit: "--max-pixels raises it",
     TargetExists: "choose another name with -o",
     MissingModel: (
         "give it with --model, or put it beside the file or into a folder that the environment variable "

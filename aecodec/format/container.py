@@ -83,7 +83,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO
 
-from aecodec.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersion
+from aecodec.errors import ChecksumError, FormatError, PixelLimit, TruncatedError, UnsupportedVersion
 
 MAGIC = b"\x89AEC\r\n"
 VERSION = 1
@@ -300,9 +300,9 @@ def check_pixels(width: int, height: int, max_pixels: int | None, count: int | N
     padded = (-(-width // CELL) * CELL) * (-(-height // CELL) * CELL) * (count or 1)
     what = "a picture" if count is None else f"a stack of {count} pictures"
     if pixels > max_pixels or padded > max(max_pixels, NEGLIGIBLE_PIXELS):
-        raise LimitError(
+        raise PixelLimit(
             f"{what} of {width} x {height} pixels needs a limit of {padded} pixels (it is processed in cells of "
-            f"{CELL} x {CELL}), the limit in force is {max_pixels}; max_pixels (--max-pixels) raises it"
+            f"{CELL} x {CELL}), the limit in force, max_pixels, is {max_pixels}"
         )
 
 
