@@ -8,9 +8,14 @@ from aecodec import __version__
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.duplicates import duplicates
 from aecodec.cli.evaluate import evaluate
+from aecodec.cli.features import features
 from aecodec.cli.info import info
+from aecodec.cli.label import label
 from aecodec.cli.models import models
+from aecodec.cli.sample import sample
+from aecodec.cli.score import score
 from aecodec.cli.test import test
 from aecodec.cli.train import train
 
@@ -26,5 +31,8 @@ def main() -> None:
     """
 
 
-for command in (bench, compress, decompress, evaluate, info, models, test, train):
+_FILES = (compress, decompress, info, test, bench, evaluate, models, train)
+_USES = (score, features, label, sample, duplicates)
+
+for command in (*_FILES, *_USES):
     main.add_command(command)

@@ -6,6 +6,8 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import click
@@ -70,6 +72,14 @@ class Progress:
         left = (now - self._began) / done * (self._total - done) if done else 0.0
         about = f", about {_duration(left)} left" if left >= 2 else ""
         return f"{self._begun}/{self._total}{about}  {text}"
+
+
+def watched(paths: Sequence[Path], quiet: bool) -> Iterator[Path]:
+    """The paths one by one, each shown while it is worked on."""
+    with Progress(len(paths), not quiet and len(paths) > 1) as progress:
+        for path in paths:
+            progress.begin(path)
+            yield path
 
 
 def _duration(seconds: float) -> str:

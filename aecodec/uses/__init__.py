@@ -1,0 +1,1 @@
+"""What a codec's latents are for besides compressing: scores, features, maps, samples, duplicates."""
