@@ -67,7 +67,7 @@ class Codec:
         config = model.card.config
         self.card = model.card
         self.id = model.id
-        self._model = model
+        self.weights = model
         self.transform = Transform(config, model.arrays, model.card.training.crop)
         self.prior = load_prior(config, model.arrays)
         if unknown := [name for name in sorted(model.arrays.keys() - tensors(config)) if not name.startswith(ADDED)]:
@@ -78,7 +78,7 @@ class Codec:
 
     def __reduce__(self) -> tuple[type[Codec], tuple[weights.Weights]]:
         """To be pickled: as its weights, so that it can go where these are not installed."""
-        return Codec, (self._model,)
+        return Codec, (self.weights,)
 
     def __copy__(self) -> Codec:
         return self  # which nothing changes
@@ -272,7 +272,7 @@ class Codec:
     def _refiner(self) -> Refiner:
         from aecodec.refinement import Refiner
 
-        return Refiner(self.card.config, self._model.arrays)
+        return Refiner(self.card.config, self.weights.arrays)
 
     def check_model(self, header: Header) -> None:
         """Raise ModelError where a file was made with another model."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aecodec.cli.failures import clean
 from aecodec.cli.progress import watched
 from aecodec.files import refuse_existing, write_atomically
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @click.command()
@@ -33,7 +39,7 @@ def duplicates(pictures: Path, output: Path, model: str, close: float | None, fo
     codec = load_codec(model)
     names: list[str] = []
 
-    def pixels():  # type: ignore[no-untyped-def]
+    def pixels() -> Iterator[npt.NDArray[np.uint8]]:
         for picture in read(watched(find(pictures), quiet), pictures):
             names.append(picture.name)
             yield picture.pixels

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aecodec.cli.failures import clean
 from aecodec.cli.progress import watched
 from aecodec.files import refuse_existing, write_atomically
+
+if TYPE_CHECKING:
+    from aecodec.uses.features import Table
 
 
 @click.command()
@@ -39,7 +43,7 @@ def features(
         click.echo(f"{output}: {len(found.names)} pictures, {len(found.columns)} features each", err=True)
 
 
-def table_of(pictures: Path, model: str, kind: str, pool: str | None, quality: float, quiet: bool):  # type: ignore[no-untyped-def]
+def table_of(pictures: Path, model: str, kind: str, pool: str | None, quality: float, quiet: bool) -> Table:
     """The features of the pictures, with a progress bar."""
     from aecodec import load_codec
     from aecodec.uses.features import table

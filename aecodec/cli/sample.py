@@ -44,13 +44,14 @@ def sample(
     from aecodec import load_codec
     from aecodec.pictures import arrays, images
     from aecodec.uses import sample as work
+    from aecodec.uses.mixture import stored
 
     refuse_existing(output, force)
     codec = load_codec(model)
     if like is not None:
         pictures = work.vary(codec, images.read(like).pixels, count, strength, seed)
     else:
-        mixture = None if prior else codec.mixture
+        mixture = None if prior else stored(codec.weights.arrays)
         if mixture is None and not prior and not quiet:
             click.echo(f"{codec.card.name} has no mixture of hyper latents; drawing from its prior", err=True)
         pictures = work.draw(codec, mixture, count, seed)

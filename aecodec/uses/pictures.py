@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def name_of(path: Path, source: Path) -> str:
     return path.relative_to(source).as_posix() if path != source else path.name
 
 
-def read(paths: Sequence[Path], source: Path, models: Sequence[Path] = ()) -> Iterator[Named]:
+def read(paths: Iterable[Path], source: Path, models: Sequence[Path] = ()) -> Iterator[Named]:
     """The pictures in files, those of arrays and stacks one by one. Alpha is left out. Raises AecError."""
     for path in paths:
         yield from read_file(path, name_of(path, source), models)

@@ -89,4 +89,4 @@ class Latents(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._shaped = False
         side = math.isqrt(rows.shape[1])
         size = (side, side) if side * side == rows.shape[1] else (1, rows.shape[1])
-        return np.clip(np.rint(rows), 0, 255).astype(np.uint8).reshape(-1, *size)
+        return np.asarray(np.clip(np.rint(rows), 0, 255), np.uint8).reshape(-1, *size)
