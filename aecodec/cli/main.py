@@ -13,6 +13,7 @@ from aecodec.cli.evaluate import evaluate
 from aecodec.cli.features import features
 from aecodec.cli.info import info
 from aecodec.cli.label import label
+from aecodec.cli.map import map_pictures
 from aecodec.cli.models import models
 from aecodec.cli.sample import sample
 from aecodec.cli.score import score
@@ -32,7 +33,7 @@ def main() -> None:
 
 
 _FILES = (compress, decompress, info, test, bench, evaluate, models, train)
-_USES = (score, features, label, sample, duplicates)
+_USES = (score, features, label, sample, map_pictures, duplicates)
 
 for command in (*_FILES, *_USES):
     main.add_command(command)
