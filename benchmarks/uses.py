@@ -33,7 +33,7 @@ from aecodec.uses.sample import draw
 
 RESULTS = Path(__file__).parent / "results" / "uses.json"
 SETS = {"fashion": "fashion-mnist", "digits": "mnist"}
-NORMAL, HELD = 1000, 200  # pictures that a detector learns from, and of each kind that it is tried on
+NORMAL, HELD = 600, 100  # pictures that a detector learns from, and of each kind that it is tried on
 LABELLED = 3000  # pictures among which labels spread
 
 Pixels = npt.NDArray[np.uint8]

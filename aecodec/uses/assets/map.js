@@ -15,9 +15,12 @@ for (const kind of Object.keys(sheets)) {
 }
 const lowered = data.names.map((name) => name.toLowerCase());
 
-function place(i) {
-  const margin = 20, w = plot.clientWidth - 2 * margin, h = plot.clientHeight - 2 * margin;
-  return [margin + (data.x[i] * view.scale - view.left) * w, margin + (data.y[i] * view.scale - view.top) * h];
+let order = data.names.map((_, i) => i); // by shade, for changing the pen's colour takes longer than drawing a point
+const margin = 20;
+
+function placing() {
+  const w = plot.clientWidth - 2 * margin, h = plot.clientHeight - 2 * margin;
+  return (i) => [margin + (data.x[i] * view.scale - view.left) * w, margin + (data.y[i] * view.scale - view.top) * h];
 }
 function redraw() {
   if (!queued) { queued = true; requestAnimationFrame(draw); }
@@ -31,15 +34,16 @@ function draw() {
   }
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, w, h);
-  const visible = [];
-  for (let i = 0; i < count; i++) {
+  const visible = [], place = placing();
+  for (const i of order) {
     const [x, y] = place(i);
     if (x > -40 && y > -40 && x < w + 40 && y < h + 40) visible.push([i, x, y]);
   }
   const size = visible.length < 400 ? Math.min(data.side, Math.max(14, Math.sqrt((w * h) / (visible.length + 1)) / 2)) : 0;
+  let shade = "";
   for (const [i, x, y] of visible) {
-    pen.globalAlpha = matches && !matches.has(i) ? 0.12 : 0.9;
-    pen.fillStyle = shades[i];
+    if (matches) pen.globalAlpha = matches.has(i) ? 1 : 0.12;
+    if (shades[i] !== shade) pen.fillStyle = shade = shades[i];
     if (size) {
       pen.fillRect(x - size / 2 - 2, y - size / 2 - 2, size + 4, size + 4);
       thumbnail(pen, "originals", i, x - size / 2, y - size / 2, size);
@@ -83,7 +87,7 @@ function show(i) {
   redraw();
 }
 function nearest(event) {
-  const box = plot.getBoundingClientRect(), px = event.clientX - box.left, py = event.clientY - box.top;
+  const box = plot.getBoundingClientRect(), px = event.clientX - box.left, py = event.clientY - box.top, place = placing();
   let best = -1, least = 30 ** 2;
   for (let i = 0; i < count; i++) {
     const [x, y] = place(i), d = (x - px) ** 2 + (y - py) ** 2;
@@ -105,9 +109,11 @@ function colour(name) {
     }
   } else {
     const sorted = [...numbers].sort((a, b) => a - b), low = sorted[Math.floor(count * 0.02)], high = sorted[Math.floor((count - 1) * 0.98)];
-    shades = numbers.map((v) => `hsl(${240 - 240 * Math.min(1, Math.max(0, (v - low) / (high - low || 1)))} 75% 50%)`);
+    const part = (v) => Math.min(1, Math.max(0, (v - low) / (high - low || 1)));
+    shades = numbers.map((v) => `hsl(${240 - 8 * Math.round(30 * part(v))} 75% 50%)`);
     legend.textContent = `blue ${low} to red ${high}`;
   }
+  order.sort((a, b) => (shades[a] < shades[b] ? -1 : shades[a] > shades[b] ? 1 : 0));
   redraw();
 }
 const chooser = document.getElementById("colour");
