@@ -251,7 +251,7 @@ def samples(data: Path) -> dict[str, Any]:
         real = flat(train[:2000])
         pca = PCA(40, random_state=0).fit(real)
         base = pca.transform(real)
-        found = {"real": test, "mixture": draw(codec, mixture, 1000), "prior": draw(codec, None, 1000)}
+        found = {"real": test, "mixture": draw(codec, mixture, 1000), "prior": draw(codec, None, 1000)[:, :28, :28]}
         results[name] = {}
         for kind, made in found.items():
             points = pca.transform(flat(made))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="CSV: file, copy, distance.")
 @click.option("--model", default="photo", show_default=True, help="Name of an installed model, or a weights file.")
 @click.option(
-    "--close", type=click.FloatRange(0, 2), help="Distance up to which pictures are taken for copies.  [default: 0.1]"
+    "--close", type=click.FloatRange(0, 2), help="Distance up to which pictures are taken for copies.  [default: 0.015]"
 )
 @click.option("-f", "--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--quiet", is_flag=True, help="No progress, no summary.")

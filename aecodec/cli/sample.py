@@ -21,6 +21,12 @@ from aecodec.files import refuse_existing, write_atomically
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of variations: latents drawn anew."
 )
+@click.option(
+    "--fit",
+    "fitted",
+    type=click.Path(path_type=Path),
+    help="Array of pictures to fit a mixture to first.",
+)
 @click.option("--prior", is_flag=True, help="Draw hyper latents from the prior, without the model's mixture.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--quiet", is_flag=True, help="No summary.")
@@ -32,6 +38,7 @@ def sample(
     output: Path,
     like: Path | None,
     strength: float,
+    fitted: Path | None,
     prior: bool,
     force: bool,
     quiet: bool,
@@ -44,7 +51,7 @@ def sample(
     from aecodec import load_codec
     from aecodec.pictures import arrays, images
     from aecodec.uses import sample as work
-    from aecodec.uses.mixture import stored
+    from aecodec.uses.mixture import fit, stored
 
     refuse_existing(output, force)
     codec = load_codec(model)
@@ -52,6 +59,8 @@ def sample(
         pictures = work.vary(codec, images.read(like).pixels, count, strength, seed)
     else:
         mixture = None if prior else stored(codec.weights.arrays)
+        if fitted is not None:
+            mixture = fit(codec, arrays.read_array(fitted)[:4000])
         if mixture is None and not prior and not quiet:
             click.echo(f"{codec.card.name} has no mixture of hyper latents; drawing from its prior", err=True)
         pictures = work.draw(codec, mixture, count, seed)

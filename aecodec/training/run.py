@@ -24,7 +24,7 @@ from aecodec.networks.model import Model
 from aecodec.training import log
 from aecodec.training.calibration import quality_knots, scores_by_position
 from aecodec.training.checkpoint import load_checkpoint
-from aecodec.training.data import Crops
+from aecodec.training.data import Crops, PictureArray
 from aecodec.training.device import DeviceTrainer
 from aecodec.training.distributed import ALONE, Ranks
 from aecodec.training.export import export
@@ -35,9 +35,11 @@ from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
 from aecodec.training.validation import FAST_SSIMULACRA2, Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
+from aecodec.uses.mixture import fit
 from aecodec.weights import ID_BYTES, Weights, describe, find, load_weights, save_weights
 
 CALIBRATION_CROPS = 192
+MIXED = 4000  # pictures that a mixture is fitted to
 REVIVAL_CROPS = 32  # by which dead feed-forwards are found
 
 
@@ -145,6 +147,7 @@ class Run:
         final = self._exported(results)
         if self._for_the_eye:
             final = self._calibrated(final)
+        final = self._with_mixture(final)
         keep_former(output, self._report)
         identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
         whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
@@ -166,6 +169,12 @@ class Run:
             self._report(f"qualities are not calibrated: {error}")
             return model
         return replace(model, arrays=model.arrays | {"gains.positions": quality_map(knots)})
+
+    def _with_mixture(self, model: Weights) -> Weights:
+        """The model with a mixture over its hyper latents, to draw pictures from, where these are small and many."""
+        pictures = self._prepared.pictures
+        mixture = fit(Codec(model), pictures.pixels[:MIXED]) if isinstance(pictures, PictureArray) else None
+        return replace(model, arrays=model.arrays | mixture.tensors()) if mixture else model
 
     def _exported(self, results: dict[str, float]) -> Weights:
         """The averaged model so far as a weights file has it."""

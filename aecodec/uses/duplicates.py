@@ -19,7 +19,7 @@ from aecodec.uses.meter import measure
 
 SIDE = 64  # pixels of the small pictures
 QUALITY = 60.0
-CLOSE = 0.1  # 1 - cosine up to which two pictures are taken for copies
+CLOSE = 0.015  # 1 - cosine up to which two pictures are taken for copies
 ROWS = 1024  # pictures that are compared with all others at once
 
 Marks = npt.NDArray[np.float32]

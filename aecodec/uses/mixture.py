@@ -26,7 +26,7 @@ RANK = 16  # factors of a component
 MOST = 512  # hyper latents of a picture, for which a mixture can be fitted to some thousand pictures
 QUALITY = 60.0  # at which hyper latents are fitted, and drawn
 PER_COMPONENT = 50  # pictures at least
-ROUNDS = 25
+ROUNDS = 15
 ROUNDING = 1 / 12  # variance that rounding adds; the least that a hyper latent has
 
 
