@@ -25,8 +25,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aecodec.codec import DEFAULT_QUALITY, Codec, Pixels, load_codec
+from aecodec.codec import Codec, Pixels, load_codec
 from aecodec.errors import DataError
+from aecodec.options import DEFAULT_QUALITY
 from aecodec.uses.extra import learn
 from aecodec.uses.meter import PIECE, measure
 

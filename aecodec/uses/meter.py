@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aecodec.codec import DEFAULT_QUALITY, LOSS, Codec, CodedLatents, Pixels, codec_for, hundredths
+from aecodec.codec import LOSS, Codec, CodedLatents, Pixels, codec_for
 from aecodec.entropy import latents
 from aecodec.entropy.latents import Part, Side
 from aecodec.entropy.prior import Tables
@@ -21,6 +21,7 @@ from aecodec.entropy.range_coder import TOTAL_BITS, Indexes, Symbols, Table
 from aecodec.errors import DecodeError, FormatError
 from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, parse
 from aecodec.networks.fixed_point import PRIOR_BITS, Int16, Int32
+from aecodec.options import DEFAULT_QUALITY, hundredths
 from aecodec.stack import parse_index
 
 Floats = npt.NDArray[np.float32]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from aecodec.codec import DEFAULT_QUALITY, Codec, Pixels, hundredths
+from aecodec.codec import Codec, Pixels
 from aecodec.entropy import latents
 from aecodec.entropy.latents import Part
 from aecodec.entropy.range_coder import Indexes, Symbols
 from aecodec.errors import ModelError
 from aecodec.format.container import Coding, Header
 from aecodec.networks.fixed_point import PRIOR_BITS, Int16, Int32
+from aecodec.options import DEFAULT_QUALITY, hundredths
 from aecodec.uses.meter import Measured, measure
 from aecodec.uses.mixture import Mixture, rounded
 from aecodec.uses.sampler import Sampler

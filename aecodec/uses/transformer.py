@@ -11,9 +11,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aecodec.codec import DEFAULT_QUALITY, Codec, Pixels, hundredths, load_codec
+from aecodec.codec import Codec, Pixels, load_codec
 from aecodec.format.container import Coding, Header
 from aecodec.networks.fixed_point import PRIOR_BITS
+from aecodec.options import DEFAULT_QUALITY, hundredths
 from aecodec.uses.features import Features, column_names, features
 from aecodec.uses.meter import measure, measured_in_pieces
 
