@@ -97,7 +97,7 @@ def _maximise(x: Array, count: int, random: np.random.Generator) -> tuple[Array,
     """Weights, means and covariances of a mixture by expectation and maximisation (Dempster et al. 1977)."""
     dimensions = x.shape[1]
     whole = np.atleast_2d(np.cov(x.T))
-    mean = x[random.choice(len(x), count, replace=False)]
+    mean = _far_apart(x, count, random)
     weight = np.full(count, 1 / count)
     covariance = np.repeat((np.diag(np.diagonal(whole)) + ROUNDING * np.eye(dimensions))[None], count, axis=0)
     for _ in range(ROUNDS):
@@ -110,6 +110,17 @@ def _maximise(x: Array, count: int, random: np.random.Generator) -> tuple[Array,
             shrunk = (own + dimensions / 4 * whole / count) / (total[k] + dimensions / 4)
             covariance[k] = shrunk + ROUNDING * np.eye(dimensions)
     return weight, mean, covariance
+
+
+def _far_apart(x: Array, count: int, random: np.random.Generator) -> Array:
+    """Some of the points, each drawn by its squared distance to those before (Arthur and Vassilvitskii 2007)."""
+    chosen = [x[random.integers(len(x))]]
+    nearest = np.square(x - chosen[0]).sum(1)
+    while len(chosen) < count:
+        total = nearest.sum()
+        chosen.append(x[random.choice(len(x), p=nearest / total) if total else random.integers(len(x))])
+        nearest = np.minimum(nearest, np.square(x - chosen[-1]).sum(1))
+    return np.stack(chosen)
 
 
 def _responsibilities(x: Array, weight: Array, mean: Array, covariance: Array) -> Array:
