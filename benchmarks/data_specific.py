@@ -93,7 +93,7 @@ class References:
 
 
 @dataclass(frozen=True)
-class Result:
+class KindResult:
     """A codec on one kind of pictures; None where the curves have no quality in common."""
 
     jpeg: float | None  # BD-rate against JPEG, percent
@@ -153,8 +153,8 @@ def references(pictures: Sequence[Pixels]) -> References:
     return References(jpeg, min(avif, key=lambda curve: compared(jpeg, curve) or 0), decibels)
 
 
-def result(curve: Curve, against: References) -> Result:
-    return Result(
+def result(curve: Curve, against: References) -> KindResult:
+    return KindResult(
         compared(against.jpeg, curve), compared(against.avif, curve), rate_at(curve, against.psnr), curve.score_range[1]
     )
 
@@ -215,7 +215,7 @@ def main() -> None:
     kinds = [load_kind(name, Path(path)) for name, _, path in (text.partition("=") for text in options.sets)]
 
     names = [*(model.name for model in models), "WebP", "AVIF"]
-    results: list[list[Result]] = [[] for _ in names]
+    results: list[list[KindResult]] = [[] for _ in names]
     levels: list[float] = []
     sizes: list[StackSize] = []
     for kind in kinds:

@@ -22,7 +22,7 @@ from aecodec.codec import load_codec
 from aecodec.effort import steps_of
 from aecodec.evaluation.curves import Curve, bd_rate, mean_curve
 from aecodec.evaluation.machine import machine
-from aecodec.evaluation.measure import Coded, score
+from aecodec.evaluation.measure import RoundTrip, score
 from aecodec.evaluation.metrics import PSNR, SSIMULACRA2, Metric, Pixels, as_rgb
 from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.sheet import to_sheet
@@ -47,7 +47,7 @@ class EffortResult:
 
 
 @dataclass(frozen=True)
-class Sources:
+class EffortPictures:
     """Pictures (H, W, 3), or an array of small ones as a sheet, of pieces of this height and width."""
 
     pictures: list[Pixels]
@@ -58,11 +58,11 @@ class Sources:
         return (PSNR, SSIMULACRA2) if self.piece is None else (PSNR,)
 
 
-def load(source: Path) -> Sources:
+def load(source: Path) -> EffortPictures:
     if source.is_dir():
-        return Sources([middle(path) for path in find_pictures(source)])
+        return EffortPictures([middle(path) for path in find_pictures(source)])
     pictures = read_array(source)[:STACK_PICTURES]
-    return Sources([to_sheet(pictures)], pictures.shape[1:3])
+    return EffortPictures([to_sheet(pictures)], pictures.shape[1:3])
 
 
 def middle(path: Path) -> Pixels:
@@ -73,7 +73,7 @@ def middle(path: Path) -> Pixels:
         return np.asarray(image.convert("RGB").crop((left, top, left + SIDE, top + SIDE)))
 
 
-def measure(model: Path, effort: int, sources: Sources) -> tuple[list[Curve], float]:
+def measure(model: Path, effort: int, sources: EffortPictures) -> tuple[list[Curve], float]:
     """The mean curves by each metric, and the seconds that encoding a megapixel takes."""
     codec = Aecodec(model, f"effort {effort}", effort=effort, fallback=False, piece=sources.piece)
     rows, seconds = [], 0.0
@@ -82,8 +82,8 @@ def measure(model: Path, effort: int, sources: Sources) -> tuple[list[Curve], fl
             start = time.perf_counter()
             data = codec.encode(pixels, quality)
             seconds += time.perf_counter() - start
-            coded = Coded(data, as_rgb(codec.decode(data)))
-            rows.append(score(codec, pixels, quality, coded, sources.metrics, str(i)))
+            restored = RoundTrip(data, as_rgb(codec.decode(data)))
+            rows.append(score(codec, pixels, quality, restored, sources.metrics, str(i)))
     curves = [mean_curve(codec.name, rows, metric).rising() for metric in sources.metrics]
     return curves, seconds / sum(row.pixels for row in rows) * 1e6
 
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "effort.json")
     options = parser.parse_args()
     sources, model = load(options.source), find(options.model)
-    measure(model, 0, Sources(sources.pictures[:1], sources.piece))  # to warm up
+    measure(model, 0, EffortPictures(sources.pictures[:1], sources.piece))  # to warm up
     references, seconds = measure(model, 0, sources)
     found = [EffortResult(0, 0, seconds, 0.0, 0.0)]
     print("| effort | steps | seconds per megapixel | bytes at equal PSNR | at equal SSIMULACRA2 |", flush=True)

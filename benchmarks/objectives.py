@@ -21,7 +21,7 @@ import torch
 
 from aecodec.codec import Codec
 from aecodec.evaluation.curves import Curve, CurveError, bd_rate, mean_curve
-from aecodec.evaluation.measure import MeasuredCodec, code, score
+from aecodec.evaluation.measure import MeasuredCodec, round_trip, score
 from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.rivals import JPEG
 from aecodec.networks.config import ConvolutionalConfig
@@ -69,7 +69,7 @@ def train(name: str, objective: Objective, crops: Crops, steps: int) -> Trained:
 def curve(codec: MeasuredCodec, inputs: list[Pixels], targets: list[Pixels]) -> Curve:
     """Mean rate of coded inputs, and mean PSNR to the targets."""
     rows = [
-        score(codec, target, quality, code(codec, pixels, quality), image=str(i))
+        score(codec, target, quality, round_trip(codec, pixels, quality), image=str(i))
         for i, (pixels, target) in enumerate(zip(inputs, targets, strict=True))
         for quality in codec.qualities
     ]

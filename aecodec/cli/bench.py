@@ -75,7 +75,7 @@ def bench(
     The report folder gets report.html, summary.md, results.json and plots. A run can be stopped, and the same command
     goes on; what was measured before is measured again only where picture, settings or versions have changed.
     """
-    from aecodec.evaluation.bench import Options
+    from aecodec.evaluation.bench import BenchOptions
     from aecodec.evaluation.command import Request, benchmark
     from aecodec.evaluation.extra import BenchError
     from aecodec.evaluation.metrics import computed
@@ -85,7 +85,7 @@ def bench(
     ours = models_of(models or ("photo",), tuple(dict.fromkeys(efforts)) or (DEFAULT_EFFORT,))
     rivals = [rival.with_threads(threads) for rival in choose(RIVALS, codecs)]
     chosen = computed(metrics or ["ssimulacra2", "ms-ssim"])
-    options = Options(jobs or os.cpu_count() or 1, threads, timed, chosen, retime, keep)
+    options = BenchOptions(jobs or os.cpu_count() or 1, threads, timed, chosen, retime, keep)
     request = Request(pictures, output, [*ours, *rivals], options, title, limit, published, matrix, scores)
     try:
         text = benchmark(request, lambda line: None if quiet else click.echo(line, err=True))

@@ -17,11 +17,10 @@ from typing import Any
 
 from PIL import Image
 
-from aecodec import __version__
 from aecodec.errors import AecError
 from aecodec.evaluation.extra import BenchError, version
 from aecodec.evaluation.machine import machine
-from aecodec.evaluation.measure import MeasuredCodec, Measurement, code, score
+from aecodec.evaluation.measure import MeasuredCodec, Measurement, round_trip, score
 from aecodec.evaluation.metrics import METRICS, MS_SSIM, PSNR, SSIMULACRA2, Metric
 from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.results import CodecRecord, Results, Time, Timing, read_results, write_results
@@ -33,7 +32,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class BenchOptions:
     """How to measure: ``jobs`` processes for the scores, ``threads`` for each codec, ``timed`` pictures for times.
 
     With ``retime``, times and memory are measured again even where they are known. ``keep`` is a folder for the
@@ -63,12 +62,12 @@ def measure_picture(
     original = source.read()
     rows = []
     for scoring in scorings:
-        coded = code(codec, original, scoring.quality)
+        restored = round_trip(codec, original, scoring.quality)
         if keep is not None:
             path = kept(keep, codec.name, source.name, scoring.quality)
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(coded.restored).save(path, compress_level=1)
-        rows.append(score(codec, original, scoring.quality, coded, scoring.metrics, source.name))
+            Image.fromarray(restored.pixels).save(path, compress_level=1)
+        rows.append(score(codec, original, scoring.quality, restored, scoring.metrics, source.name))
     return rows
 
 
@@ -78,7 +77,12 @@ def kept(folder: Path, codec: str, image: str, quality: float) -> Path:
 
 
 def run(
-    codecs: Sequence[MeasuredCodec], sources: Sequence[Source], path: Path, options: Options, title: str, report: Report
+    codecs: Sequence[MeasuredCodec],
+    sources: Sequence[Source],
+    path: Path,
+    options: BenchOptions,
+    title: str,
+    report: Report,
 ) -> Results:
     """Measure what ``path`` does not hold yet, and write it there. Raises BenchError."""
     known = read_results(path) if path.exists() else Results(title)
@@ -103,7 +107,7 @@ def run(
 
 
 def _reusable(
-    known: Results, codecs: Sequence[MeasuredCodec], sources: Sequence[Source], title: str, options: Options
+    known: Results, codecs: Sequence[MeasuredCodec], sources: Sequence[Source], title: str, options: BenchOptions
 ) -> Results:
     """What of an earlier run holds for these codecs and pictures; its codecs are those of this run."""
     here, today = machine(), date.today().isoformat()
@@ -126,7 +130,7 @@ def _reusable(
     images = {source.name for source in sources if digests.get(source.name) == source.picture.sha256}
     qualities = {(codec.name, quality) for codec in codecs for quality in codec.qualities}
     rows = [r for r in known.rows if r.codec in same and r.image in images and (r.codec, r.quality) in qualities]
-    metrics = {metric.name: _version(metric) for metric in METRICS if metric in options.metrics}
+    metrics = {metric.name: version(metric.distribution) for metric in options.metrics if metric.distribution}
     kept_metrics = {name: number for name, number in known.metrics.items() if metrics.get(name, number) == number}
     return Results(
         title,
@@ -136,10 +140,6 @@ def _reusable(
         tuple(_without(row, known.metrics.keys() - kept_metrics.keys()) for row in rows),
         tuple(t for t in known.times if t.codec in timed and t.image in images and (t.codec, t.quality) in qualities),
     )
-
-
-def _version(metric: Metric) -> str:
-    return version(metric.distribution) if metric.distribution else f"aecodec {__version__}"
 
 
 def _without(row: Measurement, metrics: Collection[str]) -> Measurement:
@@ -161,7 +161,7 @@ def _stamped(results: Results, threads: int) -> Results:
 
 
 def _unscored(
-    codecs: Sequence[MeasuredCodec], sources: Sequence[Source], known: Iterable[Measurement], options: Options
+    codecs: Sequence[MeasuredCodec], sources: Sequence[Source], known: Iterable[Measurement], options: BenchOptions
 ) -> list[tuple[MeasuredCodec, Source, list[Scoring]]]:
     """What rows lack, or the folder of restored pictures."""
     found = {(row.codec, row.image, row.quality): row for row in known}
@@ -207,7 +207,7 @@ def _measure(
     codecs: Sequence[MeasuredCodec],
     sources: Sequence[Source],
     results: Results,
-    options: Options,
+    options: BenchOptions,
     report: Report,
 ) -> Iterator[list[Measurement]]:
     tasks = _unscored(codecs, sources, results.rows, options)
@@ -238,7 +238,7 @@ def _time(
     codecs: Sequence[MeasuredCodec],
     sources: Sequence[Source],
     results: Results,
-    options: Options,
+    options: BenchOptions,
     report: Report,
 ) -> Iterator[list[Time]]:
     tasks = _untimed(codecs, evenly(sources, options.timed), results.times)

@@ -25,7 +25,7 @@ class Request:
     folder: Path
     output: Path
     codecs: Sequence[MeasuredCodec]
-    options: bench.Options
+    options: bench.BenchOptions
     title: str = ""
     limit: int | None = None
     published: Path | None = None

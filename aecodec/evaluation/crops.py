@@ -20,7 +20,7 @@ import numpy as np
 
 from aecodec.bisection import last_that_fits
 from aecodec.evaluation.formats import save_file
-from aecodec.evaluation.measure import Coded, MeasuredCodec, score
+from aecodec.evaluation.measure import MeasuredCodec, RoundTrip, score
 from aecodec.evaluation.metrics import SSIMULACRA2, Metric, Pixels, as_rgb
 from aecodec.evaluation.results import Results, write_json
 from aecodec.evaluation.sources import Source
@@ -72,15 +72,15 @@ class Choice:
 def choose(sources: Sequence[Source], summary: Summary) -> list[Choice]:
     """The pictures to show."""
     by_name = {source.name: source for source in sources}
-    gains = summary.gains[0] if summary.gains else None
+    savings = summary.savings[0] if summary.savings else None
     known = [
         gain
-        for gain in (gains.pictures if gains else ())
-        if gain.against and gains and gain.against[gains.hardest].percent is not None
+        for gain in (savings.pictures if savings else ())
+        if gain.against and savings and gain.against[savings.hardest].percent is not None
     ]
-    if gains is None or not known:
+    if savings is None or not known:
         return [Choice(source, "one of the pictures") for source in evenly(sources, 3)]
-    against = f"against {summary.rivals[gains.hardest]}, by {gains.metric.label}"
+    against = f"against {summary.rivals[savings.hardest]}, by {savings.metric.label}"
     chosen = {0: f"the greatest gain {against}"}
     chosen.setdefault(len(known) - 1, f"the smallest gain, or greatest loss, {against}")
     chosen.setdefault(len(known) // 2, f"in the middle of the gains {against}")
@@ -153,7 +153,7 @@ def _crop(
 ) -> Crop:
     quality, data = coded
     restored = as_rgb(codec.decode(data))
-    scores = score(codec, pixels, quality, Coded(data, restored), metrics)
+    scores = score(codec, pixels, quality, RoundTrip(data, restored), metrics)
     return Crop(
         *(codec.name, quality, len(data)),
         _rounded(scores.psnr),

@@ -72,24 +72,24 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A file, and what it restores, (H, W, 3)."""
+class RoundTrip:
+    """A file, and the pixels (H, W, 3) that it restores."""
 
     data: bytes
-    restored: Pixels
+    pixels: Pixels
 
 
-def code(codec: MeasuredCodec, pixels: Pixels, quality: float) -> Coded:
+def round_trip(codec: MeasuredCodec, pixels: Pixels, quality: float) -> RoundTrip:
     """Encode and decode a picture (H, W, 3) or (H, W)."""
     data = codec.encode(pixels, quality)
-    return Coded(data, as_rgb(codec.decode(data)))
+    return RoundTrip(data, as_rgb(codec.decode(data)))
 
 
 def score(
     codec: MeasuredCodec,
     original: Pixels,
     quality: float,
-    coded: Coded,
+    restored: RoundTrip,
     metrics: Iterable[Metric] = (PSNR,),
     image: str = "",
 ) -> Measurement:
@@ -97,22 +97,22 @@ def score(
     original = as_rgb(original)
     height, width = original.shape[:2]
     metrics = {PSNR, *metrics}
-    if np.array_equal(original, coded.restored):  # nothing to compute
+    if np.array_equal(original, restored.pixels):  # nothing to compute
         scores = {metric.name: metric.exact for metric in metrics}
     else:
         scores = {
-            metric.name: metric.compute(original, coded.restored)
+            metric.name: metric.compute(original, restored.pixels)
             for metric in metrics
             if metric.compute is not None and metric.measurable(height, width)
         }
-    return Measurement(codec.name, image, quality, len(coded.data), height * width, **scores)
+    return Measurement(codec.name, image, quality, len(restored.data), height * width, **scores)
 
 
 def measure(
     codec: MeasuredCodec, pixels: Pixels, quality: float, metrics: Iterable[Metric] = (PSNR,), image: str = ""
 ) -> Measurement:
     """Encode a picture (H, W, 3) or (H, W), decode it, and score what comes back."""
-    return score(codec, pixels, quality, code(codec, pixels, quality), metrics, image)
+    return score(codec, pixels, quality, round_trip(codec, pixels, quality), metrics, image)
 
 
 def measure_all(

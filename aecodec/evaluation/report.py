@@ -175,10 +175,10 @@ def markdown(results: Results, summary: Summary) -> str:
         lines += ["", *markdown_table(["without loss", "bpp", "of the raw bytes"], rows)]
     if summary.speeds:
         lines += ["", *speed_table(summary), "", f"Times: {_threads(results)}."]
-    for gains in summary.gains:
-        if summary.rivals and gains.pictures:
-            wins = ", ".join(f"{n} against {name}" for n, name in zip(gains.wins, summary.rivals, strict=True))
-            lines += ["", f"Of {len(gains.pictures)} pictures, fewer bytes by {gains.metric.label} on: {wins}."]
+    for savings in summary.savings:
+        if summary.rivals and savings.pictures:
+            wins = ", ".join(f"{n} against {name}" for n, name in zip(savings.wins, summary.rivals, strict=True))
+            lines += ["", f"Of {len(savings.pictures)} pictures, fewer bytes by {savings.metric.label} on: {wins}."]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What a result file says: mean curves, BD-rates, rates at equal quality, gains picture by picture, speeds.
+"""What a result file says: mean curves, BD-rates, rates at equal quality, savings picture by picture, speeds.
 
 Mean curves are those of :mod:`aecodec.evaluation.curves`: the mean of the pictures' bits per pixel against the mean of
 their scores, one point per quality setting, by each metric that was measured. MS-SSIM is averaged first and then put
@@ -91,7 +91,7 @@ class Lossless:
 
 
 @dataclass(frozen=True)
-class Gain:
+class PictureSaving:
     """Our model against each rival on one picture."""
 
     image: str
@@ -99,18 +99,18 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Gains:
-    """By one metric: our model against each rival on every picture, the greatest gain first."""
+class Savings:
+    """By one metric: our model against each rival on every picture, the greatest saving first."""
 
     metric: Metric
-    pictures: tuple[Gain, ...]
-    hardest: int  # the rival that our model gains least against, by which they are sorted
+    pictures: tuple[PictureSaving, ...]
+    hardest: int  # the rival that our model saves least against, by which they are sorted
 
     @property
     def wins(self) -> tuple[int, ...]:
         """On how many pictures our model takes fewer bytes than each rival."""
         count = len(self.pictures[0].against) if self.pictures else 0
-        return tuple(sum((gain.against[i].percent or 0) < 0 for gain in self.pictures) for i in range(count))
+        return tuple(sum((saving.against[i].percent or 0) < 0 for saving in self.pictures) for i in range(count))
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Summary:
     levels: tuple[Levels, ...]
     lossless: tuple[Lossless, ...]
     rivals: tuple[str, ...]
-    gains: tuple[Gains, ...]
+    savings: tuple[Savings, ...]
     speeds: tuple[Speed, ...]
     left_out: tuple[str, ...]  # pictures that are in no curve
 
@@ -170,7 +170,7 @@ def summarise(results: Results, published: Sequence[Published] = ()) -> Summary:
         tuple(_levels(metric, measured) for metric in metrics),
         tuple(_lossless(codec, results) for codec in results.codecs if codec not in lossy),
         rivals,
-        tuple(_gains(metric, results, ours, rivals) for metric in metrics) if ours else (),
+        tuple(_savings(metric, results, ours, rivals) for metric in metrics) if ours else (),
         speeds_at(results, TIMED_PSNR),
         tuple(picture.name for picture in results.pictures if picture.name in _without(results, lossy, PSNR)),
     )
@@ -265,27 +265,27 @@ def _lossless(codec: CodecRecord, results: Results) -> Lossless:
     return Lossless(codec.name, codec.settings, fmean(row.bpp for row in rows), sum(row.bytes for row in rows) / raw)
 
 
-def _gains(metric: Metric, results: Results, ours: Scored, rivals: Sequence[str]) -> Gains:
+def _savings(metric: Metric, results: Results, ours: Scored, rivals: Sequence[str]) -> Savings:
     """Sorted by the rival that is hardest to beat."""
-    gains = []
+    savings = []
     for picture in results.pictures:
         curves = [
             curve(name, (row for row in results.of(name) if row.image == picture.name), [picture], metric)
             for name in (ours.name, *rivals)
         ]
-        gains.append(Gain(picture.name, tuple(compare(rival, curves[0]) for rival in curves[1:])))
-    hardest = hardest_rival(gains)
-    ordered = sorted(gains, key=lambda gain: _percent(gain.against[hardest]) if rivals else 0.0)
-    return Gains(metric, tuple(ordered), hardest)
+        savings.append(PictureSaving(picture.name, tuple(compare(rival, curves[0]) for rival in curves[1:])))
+    hardest = hardest_rival(savings)
+    ordered = sorted(savings, key=lambda saving: _percent(saving.against[hardest]) if rivals else 0.0)
+    return Savings(metric, tuple(ordered), hardest)
 
 
-def hardest_rival(gains: Sequence[Gain]) -> int:
-    """Which rival our model gains least against, as a position in a gain's list."""
-    if not gains or not gains[0].against:
+def hardest_rival(savings: Sequence[PictureSaving]) -> int:
+    """Which rival our model saves least against, as a position in a saving's list."""
+    if not savings or not savings[0].against:
         return 0
     means = []
-    for position in range(len(gains[0].against)):
-        known = [p for gain in gains if (p := gain.against[position].percent) is not None]
+    for position in range(len(savings[0].against)):
+        known = [p for saving in savings if (p := saving.against[position].percent) is not None]
         means.append(fmean(known) if known else -math.inf)
     return means.index(max(means))
 

@@ -34,7 +34,7 @@ from tests.conftest import TINY
 from tests.measured import PICTURES, results, rows
 
 POINTS = Path(__file__).parent.parent.parent / "benchmarks" / "published" / "kodak.json"
-OPTIONS = bench.Options(timed=1, metrics=(PSNR, MS_SSIM))
+OPTIONS = bench.BenchOptions(timed=1, metrics=(PSNR, MS_SSIM))
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_run_goes_on_and_measures_only_what_changed(
     assert read_results(path) == first
 
     def plan(
-        codecs: list[MeasuredCodec], sources: list[Source], known: Results, options: bench.Options = OPTIONS
+        codecs: list[MeasuredCodec], sources: list[Source], known: Results, options: bench.BenchOptions = OPTIONS
     ) -> tuple[list[str], list[str]]:
         """What a run would measure."""
         left = bench._reusable(known, codecs, sources, "test", options)
@@ -222,7 +222,7 @@ def test_summary_of_a_codec_with_half_the_bytes() -> None:
         assert against_reference(summary, metric, 0).percent == pytest.approx(-50, abs=0.1)
     rate = against_reference(summary, PSNR, 0)
     assert (rate.low, rate.high) == pytest.approx((26 + 20 / 6 + 0.5, 26 + 80 / 6 + 0.5))
-    for gains in summary.gains:
+    for gains in summary.savings:
         assert [each.against[0].percent for each in gains.pictures] == pytest.approx([-50, -50], abs=0.1)
         assert gains.wins == (2,)
     (lossless,) = summary.lossless
@@ -293,7 +293,7 @@ def test_points_that_others_beat_are_left_out() -> None:
 def test_gains_and_losses_are_sorted_by_the_hardest_rival() -> None:
     better, worse = rows("aecodec x", 0.5), rows("aecodec x", 2)
     mixed = [row for row in worse if row.image == "a"] + [row for row in better if row.image == "b"]
-    gains = summarise(results(*mixed, *rows("JPEG", 1), *rows("AVIF", 0.8))).gains[0].pictures
+    gains = summarise(results(*mixed, *rows("JPEG", 1), *rows("AVIF", 0.8))).savings[0].pictures
     assert [gain.image for gain in gains] == ["b", "a"]
     assert [(each.percent or 0) > 0 for each in gains[1].against] == [True, True]
 
