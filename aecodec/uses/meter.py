@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aecodec.codec import LOSS, Codec, CodedLatents, Pixels, codec_for
+from aecodec.codec import Codec, CodedLatents, Pixels, codec_for
 from aecodec.entropy import latents
 from aecodec.entropy.latents import Part, Side
 from aecodec.entropy.prior import Tables
@@ -40,7 +40,7 @@ class Measured:
     hyper_bits: Floats
     symbols: Symbols
     means: Floats  # as predicted, in quantisation steps
-    indexes: Indexes  # of the scale: 0 is certain to be zero, see aecodec.networks.config.standard_deviation
+    indexes: Indexes  # of the scale: 0 is zero but for exceptions, see aecodec.networks.config.standard_deviation
     bits: Floats
     decoded: Int16  # what the synthesis is given
 
@@ -93,6 +93,7 @@ class Meter:
         symbols = self._side.step(part, mean, index)
         bits, coded = np.zeros(index.shape, np.float32), index > 0
         bits[coded] = self._of_latents(symbols[coded], index[coded])
+        bits[~coded] = _exceptions(symbols[~coded])
         tile = part.tile
         part.put(symbols, tile.of(self.symbols))
         part.put((mean * 2.0**-PRIOR_BITS).astype(np.float32), tile.of(self.means))
@@ -118,10 +119,25 @@ class Costs:
         escape = self._escape[tables]
         outside = (place < 0) | (place >= escape)
         bits = np.asarray(self._bits[self._start[tables] + np.where(outside, escape, place)])
-        if outside.any():  # an escape, then seven bits in each byte of the value with its sign
-            doubled = 2.0 * np.abs(symbols[outside]) + 1
-            bits[outside] += 8 * np.ceil(np.log2(doubled) / 7).astype(np.float32)
+        if outside.any():
+            bits[outside] += 8 * _bytes(symbols[outside])
         return bits
+
+
+def _bytes(values: Symbols) -> Floats:
+    """Of integers that are written beside the symbols: seven bits in each, after the sign has become the last bit."""
+    doubled = np.where(values >= 0, 2.0 * values, -2.0 * values - 1)
+    return np.maximum(1, np.ceil(np.log2(doubled + 1) / 7)).astype(np.float32)
+
+
+def _exceptions(symbols: Symbols) -> Floats:
+    """Bits of symbols (n,) that were to be zero: where they are not, they are written with the gap before them."""
+    bits = np.zeros(symbols.shape, np.float32)
+    places = np.flatnonzero(symbols)
+    if len(places):
+        gaps = (np.diff(places, prepend=-1) - 1).astype(np.int32)
+        bits[places] = 8 * (_bytes(gaps) + _bytes(symbols[places]))
+    return bits
 
 
 def measure(codec: Codec, pixels: Pixels, quality: float = DEFAULT_QUALITY) -> Measured:
@@ -130,15 +146,14 @@ def measure(codec: Codec, pixels: Pixels, quality: float = DEFAULT_QUALITY) -> M
     gains = codec.transform.gains
     gain, tables = gains.at(hundredths(quality)), codec.prior.tables_at(gains.position(hundredths(quality)))
     z = codec.transform.hyper_analyse(y, gain)
-    found: list[tuple[float, Meter, Int16]] = []
+    found: list[tuple[Meter, Int16]] = []
     for each in (z, tables.covered(z)):  # as the encoder decides it
         side = latents.Quantiser(codec.prior, y, gain, each)
         meter = Meter(side, tables, y.shape)
-        decoded = latents.code(codec.prior, meter, gain, *y.shape[:3])
-        found.append((side.lost, meter, decoded))
-        if side.lost <= LOSS * y.size:
+        found.append((meter, latents.code(codec.prior, meter, gain, *y.shape[:3])))
+        if not side.exceptions:
             break
-    _, meter, decoded = min(found, key=lambda each: each[0])
+    meter, decoded = min(found, key=lambda each: float(each[0].bits.sum() + each[0].hyper_bits.sum()))
     return _measured(codec, quality, pixels.shape[1:3], meter, decoded)
 
 
