@@ -14,5 +14,15 @@ def available() -> list[str]:
 def pack(kernels: str, steps: tuple[tuple[Any, ...], ...], /) -> Packed:
     """Raises ValueError where the steps are no network."""
 
-def run(packed: Packed, x: npt.NDArray[np.integer], y: npt.NDArray[np.integer], shape: tuple[int, ...], /) -> None:
-    """Sets ``y`` to the result of ``x`` of this shape, both contiguous. Raises ValueError where they do not fit."""
+def run(
+    packed: Packed,
+    x: npt.NDArray[np.integer],
+    y: npt.NDArray[np.integer],
+    shape: tuple[int, ...],
+    rows: tuple[int, int],
+    /,
+) -> None:
+    """Sets ``y`` to the rows first..end of the result of ``x`` of this shape, both contiguous.
+
+    Rows are counted over all pictures. Raises ValueError where they do not fit.
+    """

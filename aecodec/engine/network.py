@@ -63,9 +63,10 @@ class Network:
         _check_ends(self.layers)
         self._packed = None if self.kernels == NUMPY else _native.pack(self.kernels, _program(self.layers))
 
-    def __call__(self, x: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
-        """The result (n, h', w', channels') of ``x`` (n, h, w, channels).
+    def __call__(self, x: npt.NDArray[np.integer], rows: slice | None = None) -> npt.NDArray[Any]:
+        """The result (n, h', w', channels') of ``x`` (n, h, w, channels), or only some of its rows.
 
+        Of a single picture, what is needed for those ``rows`` alone is computed.
         ``x`` is uint8 where the first layer is a FromPixels, else int16; the result is uint8 where the last one is a
         ToPixels, else int16. Runs on the caller's thread alone and does not hold the interpreter lock. Raises
         ValueError where ``x`` does not fit the layers.
@@ -73,13 +74,22 @@ class Network:
         expected = np.uint8 if isinstance(self.layers[0], FromPixels) else np.int16
         if x.dtype != expected or x.ndim != 4:
             raise ValueError(f"input of {x.ndim} dimensions and {x.dtype}, not 4 and {np.dtype(expected)}")
-        after = shapes(self.layers, x.shape[1:])[-1]
+        height, width, channels = shapes(self.layers, x.shape[1:])[-1]
+        first, end, _ = (rows or slice(None)).indices(height)
         if self._packed is None:
-            return reference.run(self.layers, x)
-        result = np.empty((len(x), *after), np.uint8 if isinstance(self.layers[-1], ToPixels) else np.int16)
+            return reference.run(self.layers, x)[:, first:end]
+        if len(x) != 1:  # whole pictures, one below the other
+            above, below = 0, height
+        else:  # whole blocks of pixels
+            last = self.layers[-1]
+            block = last.block if isinstance(last, DepthToSpace | ToPixels) else 1
+            above, below = first // block * block, -(-end // block) * block
+        dtype = np.uint8 if isinstance(self.layers[-1], ToPixels) else np.int16
+        result = np.empty((len(x), max(0, below - above), width, channels), dtype)
         if result.size:
-            _native.run(self._packed, np.ascontiguousarray(x), result, x.shape)
-        return result
+            span = above, above + len(x) * (below - above)
+            _native.run(self._packed, np.ascontiguousarray(x), result, x.shape, span)
+        return result[:, first - above : max(first, end) - above]
 
 
 def _check_ends(layers: tuple[Layer, ...]) -> None:

@@ -140,6 +140,25 @@ def test_views_are_taken(kernels: str) -> None:
     assert np.array_equal(Network(layers, kernels)(x[:, 3:-2, ::2]), reference.run(layers, x[:, 3:-2, ::2].copy()))
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(7, 40), slice(33, 34), slice(40, None), slice(5, 5)])
+@pytest.mark.parametrize("n", [1, 2])
+def test_some_rows(kernels: str, n: int, rows: slice) -> None:
+    rng = np.random.default_rng(11)
+    up = [*block(rng, 16), DepthToSpace(2), *block(rng, 4), dense(rng, 4, 8), DepthToSpace(2)]
+    down = [*block(rng, 8), Neighbourhoods(), dense(rng, 72, 8), SpaceToDepth(2), *block(rng, 32), dense(rng, 32, 16)]
+    for layers, shape in (
+        (up, (n, 11, 6, 16)),
+        (up[:-1], (n, 21, 6, 16)),
+        (down, (n, 180, 8, 8)),
+        (down, (n, 175, 8, 8)),
+    ):
+        x = image(rng, shape)
+        assert np.array_equal(Network(layers, kernels)(x, rows), reference.run(layers, x)[:, rows])
+    pixels = [*block(rng, 16), dense(rng, 16, 64), ToPixels(4, 5)]
+    x = image(rng, (n, 11, 6, 16))
+    assert np.array_equal(Network(pixels, kernels)(x, rows), reference.run(pixels, x)[:, rows])
+
+
 def test_threads_share_a_network(kernels: str) -> None:
     rng = np.random.default_rng(10)
     network = Network(block(rng, 32), kernels)

@@ -97,21 +97,25 @@ static PyObject *run(PyObject *module, PyObject *arguments) {
     Py_buffer x, y;
     Py_ssize_t count;
     struct shape shape, after;
-    if (!PyArg_ParseTuple(arguments, "Oy*w*(nnnn)", &capsule, &x, &y, &count, &shape.height, &shape.width,
-                          &shape.channels))
+    struct rows rows;
+    if (!PyArg_ParseTuple(arguments, "Oy*w*(nnnn)(nn)", &capsule, &x, &y, &count, &shape.height, &shape.width,
+                          &shape.channels, &rows.first, &rows.end))
         return NULL;
     const struct network *network = PyCapsule_GetPointer(capsule, CAPSULE);
     if (network) {
         const int in = network->layers[0].kind == FROM_PIXELS ? 1 : 2;
-        const int out = network->layers[network->count - 1].kind == TO_PIXELS ? 1 : 2;
+        const struct layer *last = &network->layers[network->count - 1];
+        const int out = last->kind == TO_PIXELS ? 1 : 2;
+        const int whole = last->kind == TO_PIXELS || last->kind == DEPTH_TO_SPACE ? last->block : 1;
         if (count < 1 || shape.height < 1 || shape.width < 1 || network_shape(network, shape, &after) ||
             x.len != count * shape.height * shape.width * shape.channels * in ||
-            y.len != count * after.height * after.width * after.channels * out) {
+            rows.first < 0 || rows.first >= rows.end || rows.end > count * after.height || rows.first % whole ||
+            rows.end % whole || y.len != (rows.end - rows.first) * after.width * after.channels * out) {
             PyErr_SetString(PyExc_ValueError, "input and output do not fit the network");
         } else {
             int failed;
             Py_BEGIN_ALLOW_THREADS
-            failed = network_run(network, count, shape, x.buf, y.buf);
+            failed = network_run(network, shape, rows, x.buf, y.buf);
             Py_END_ALLOW_THREADS
             result = failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
         }

@@ -18,6 +18,7 @@ struct stream {
     size_t row_bytes;
     char *rows;           /* memory of the first row that is held */
     ptrdiff_t first, end; /* the rows that are held, of those of the whole batch */
+    ptrdiff_t start, stop; /* the rows that anybody needs */
     ptrdiff_t capacity;   /* in rows; 0 where the caller owns the memory */
 };
 
@@ -155,6 +156,52 @@ static ptrdiff_t first_needed(const struct layer *layer, ptrdiff_t height, ptrdi
         break;
     }
     return next;
+}
+
+/* The end of the rows of its source that a layer needs for its rows before `end`. */
+static ptrdiff_t last_needed(const struct layer *layer, ptrdiff_t height, ptrdiff_t end) {
+    ptrdiff_t half = (height + 1) / 2, row = end % half;
+    switch (layer->kind) {
+    case DEPTHWISE:
+        return end % height ? end + 1 : end;
+    case NEIGHBOURHOODS:
+        return end / half * height + 2 * row;
+    case SPACE_TO_DEPTH:
+    case FROM_PIXELS:
+        return end * layer->block;
+    case DEPTH_TO_SPACE:
+    case TO_PIXELS:
+        return (end + layer->block - 1) / layer->block;
+    case DENSE:
+    case PHASED:
+        break;
+    }
+    return end;
+}
+
+/* The rows of all streams that the rows `first` .. `end` of the last one take, whole blocks of them. */
+static void set_needs(const struct network *network, struct stream *streams, ptrdiff_t first, ptrdiff_t end) {
+    for (int i = 0; i < network->count; i++) streams[i].start = PTRDIFF_MAX;
+    streams[network->count].start = first;
+    streams[network->count].stop = end;
+    for (int i = network->count - 1; i >= 0; i--) {
+        const struct layer *layer = &network->layers[i];
+        const ptrdiff_t height = streams[layer->source].shape.height;
+        struct stream *to = &streams[i + 1], *needed = &streams[layer->source];
+        if (to->start == PTRDIFF_MAX) continue;
+        if (layer->kind == DEPTH_TO_SPACE || layer->kind == TO_PIXELS) {
+            to->start -= to->start % layer->block;
+            to->stop += (layer->block - to->stop % layer->block) % layer->block;
+        }
+        for (int skip = 0; skip < 2; skip++) {
+            ptrdiff_t start = skip ? to->start : first_needed(layer, height, to->start);
+            ptrdiff_t stop = skip ? to->stop : last_needed(layer, height, to->stop);
+            if (start < needed->start) needed->start = start;
+            if (stop > needed->stop) needed->stop = stop;
+            if (layer->skip < 0) break;
+            needed = &streams[layer->skip];
+        }
+    }
 }
 
 static char *row_of(const struct stream *stream, ptrdiff_t row) {
@@ -321,17 +368,18 @@ static ptrdiff_t rows_at_once(const struct network *network, const struct stream
     return CACHED > largest ? (ptrdiff_t)(CACHED / largest) : 1;
 }
 
-static int run_streams(const struct network *network, ptrdiff_t count, struct stream *streams, const int16_t *zeros) {
+static int run_streams(const struct network *network, struct stream *streams, const int16_t *zeros) {
     struct stream *input = &streams[0];
-    const ptrdiff_t total = count * input->shape.height, step = rows_at_once(network, streams);
-    while (input->end < total) {
-        input->end = total - input->end < step ? total : input->end + step;
+    const ptrdiff_t step = rows_at_once(network, streams);
+    while (input->end < input->stop) {
+        input->end = input->stop - input->end < step ? input->stop : input->end + step;
         for (int i = 0; i < network->count; i++) {
             const struct layer *layer = &network->layers[i];
             const struct stream *from = &streams[layer->source];
             ptrdiff_t end = rows_ready(layer, from->shape.height, from->end);
             if (layer->skip >= 0 && streams[layer->skip].end < end) end = streams[layer->skip].end;
-            if (end == streams[i + 1].end) continue;
+            if (end > streams[i + 1].stop) end = streams[i + 1].stop;
+            if (end <= streams[i + 1].end) continue;
             if (make_room(network, streams, i + 1, end)) return -1;
             run_layer(network, i, streams, end, zeros);
         }
@@ -339,13 +387,16 @@ static int run_streams(const struct network *network, ptrdiff_t count, struct st
     return 0;
 }
 
-int network_run(const struct network *network, ptrdiff_t count, struct shape shape, const void *x, void *y) {
+int network_run(const struct network *network, struct shape shape, struct rows rows, const void *x, void *y) {
     const int last = network->count;
     struct stream *streams = calloc((size_t)last + 1, sizeof *streams);
     size_t most = 1; /* channels of a depthwise layer */
     int failed = !streams || all_shapes(network, shape, streams);
+    if (!failed) set_needs(network, streams, rows.first, rows.end);
     for (int i = 0; i <= last && !failed; i++) {
         struct stream *stream = &streams[i];
+        stream->first = i ? stream->start : 0;
+        stream->end = stream->start;
         int bytes = (i == 0 && network->layers[0].kind == FROM_PIXELS) ||
                     (i == last && network->layers[last - 1].kind == TO_PIXELS);
         stream->row_bytes = (size_t)(stream->shape.width * stream->shape.channels) * (bytes ? 1 : sizeof(int16_t));
@@ -363,7 +414,7 @@ int network_run(const struct network *network, ptrdiff_t count, struct shape sha
     for (int i = 0; i <= last && !failed; i++)
         if (streams[i].row_bytes / sizeof(int16_t) > most) most = streams[i].row_bytes / sizeof(int16_t);
     int16_t *zeros = failed ? NULL : calloc(most, sizeof *zeros);
-    failed = failed || !zeros || run_streams(network, count, streams, zeros);
+    failed = failed || !zeros || run_streams(network, streams, zeros);
     free(zeros);
     for (int i = 1; i < last && streams; i++) free(streams[i].rows);
     free(streams);

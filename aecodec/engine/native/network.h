@@ -74,7 +74,12 @@ int layer_pack(struct network *network, struct layer *layer, int phase, const st
 /* The shape of the result, or -1 where `shape` does not fit the layers. */
 int network_shape(const struct network *network, struct shape shape, struct shape *result);
 
-/* Computes `y` of `count` pictures `x`. 0, or -1 where memory is short. */
-int network_run(const struct network *network, ptrdiff_t count, struct shape shape, const void *x, void *y);
+/* Of the result, those of all pictures one below the other; where a TO_PIXELS makes it, whole blocks of them. */
+struct rows {
+    ptrdiff_t first, end;
+};
+
+/* Computes these rows `y` of pictures `x` of this shape. 0, or -1 where memory is short. */
+int network_run(const struct network *network, struct shape shape, struct rows rows, const void *x, void *y);
 
 #endif
