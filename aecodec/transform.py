@@ -105,7 +105,8 @@ class Transform:
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
             seen = _extended(pixels[part], scaled(w.seen_rows, stride), scaled(w.seen_columns, stride))
-            result[part, w.rows, w.columns] = self._analysis(seen)[:, *w.inner]
+            rows, columns = w.inner
+            result[part, w.rows, w.columns] = self._analysis(seen, rows)[:, :, columns]
 
         spread(work, self._jobs(len(pixels), height, width))
         return result
@@ -117,10 +118,10 @@ class Transform:
 
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
-            pixels = self._synthesis(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]))
             rows, columns = (scaled(side, stride) for side in w.inner)
+            pixels = self._synthesis(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]), rows)[:, :, columns]
             target = result[part, scaled(w.rows, stride), scaled(w.columns, stride)]
-            target[:] = pixels[:, rows, columns][:, : target.shape[1], : target.shape[2]]
+            target[:] = pixels[:, : target.shape[1], : target.shape[2]]
 
         spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))
         return result
