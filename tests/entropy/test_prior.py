@@ -27,7 +27,7 @@ def test_parameters_are_those_of_the_hyper_synthesis(tiny: Codec, size: tuple[in
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_context_says_what_the_whole_network_says(photo: Codec, size: tuple[int, int], step: int) -> None:
     config, prior, rng = photo.card.config, photo.prior, np.random.default_rng(0)
-    make = fixed_point.stored(photo._model.arrays)
+    make = fixed_point.stored(photo.weights.arrays)
     whole = Network(fixed_point.context(config, context_names(config)[step - 1], make))
     parameters = rng.integers(-500, 500, (1, *size, 2 * prior.channels), np.int32)
     latents = rng.integers(-500, 500, (1, *size, prior.channels), np.int32)
