@@ -127,7 +127,7 @@ class Costs:
 def _bytes(values: Symbols) -> Floats:
     """Of integers that are written beside the symbols: seven bits in each, after the sign has become the last bit."""
     doubled = np.where(values >= 0, 2.0 * values, -2.0 * values - 1)
-    return np.maximum(1, np.ceil(np.log2(doubled + 1) / 7)).astype(np.float32)
+    return np.asarray(np.maximum(1, np.ceil(np.log2(doubled + 1) / 7)), np.float32)
 
 
 def _exceptions(symbols: Symbols) -> Floats:
