@@ -25,7 +25,7 @@ from aecodec.uses.pictures import Named, find, read
 
 SHOWN = 200  # pictures in the report
 WIDE = 480  # pixels of a picture there
-COLD, HOT = 2.0, 8.0  # standard deviations at which the red of the heat map begins, and is full
+COLD, HOT = 1.0, 5.0  # standard deviations at which the red of the heat map begins, and is full
 GOOD = "good"  # folder of normal pictures in the usual layout of data sets of defects
 
 
