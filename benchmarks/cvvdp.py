@@ -2,13 +2,14 @@
 
     python -m venv cvvdp && cvvdp/bin/pip install cvvdp flip-evaluator pillow
     aecodec bench PICTURES -o REPORT --keep KEPT
-    cvvdp/bin/python benchmarks/cvvdp.py PICTURES REPORT/results.json KEPT -o scores.json [--limit 5]
+    cvvdp/bin/python benchmarks/cvvdp.py PICTURES REPORT/results.json KEPT -o scores.json
     aecodec bench PICTURES -o REPORT --keep KEPT --scores scores.json
 
 ColorVideoVDP (Mantiuk et al., 2024; package ``cvvdp``) predicts in just-objectionable differences how much a viewer
 sees of a distortion: 10 is nothing. Pictures are judged as stills on its display ``standard_4k``: 30 inches, 200 cd/m2,
 seen from 75 cm. The package brings its own PyTorch, of several gigabytes, hence the environment. About a second of one
-core per picture of 0.4 megapixels. What the file of scores holds is not measured again.
+core per picture of 0.4 megapixels; with ``--every 2`` only every second quality of each codec is scored. What the file
+of scores holds is not measured again.
 """
 
 from __future__ import annotations
@@ -59,16 +60,17 @@ def load(path: Path) -> Pixels:
         return np.asarray(image.convert("RGB"))
 
 
-def chosen_rows(results: dict[str, Any], limit: int | None, codecs: list[str]) -> list[dict[str, Any]]:
-    """The rows of some pictures, evenly spread, and of some codecs; without those restored exactly."""
+def chosen_rows(results: dict[str, Any], limit: int | None, codecs: list[str], every: int) -> list[dict[str, Any]]:
+    """The rows of some pictures, evenly spread, some codecs and qualities; without those restored exactly."""
     names = [picture["name"] for picture in results["pictures"]]
     if limit is not None and limit < len(names):
         names = [names[i * len(names) // limit] for i in range(limit)]
-    return [
-        row
-        for row in results["rows"]
-        if row["image"] in names and row["psnr"] is not None and (not codecs or row["codec"] in codecs)
-    ]
+    chosen: list[dict[str, Any]] = []
+    for codec in codecs or list(dict.fromkeys(row["codec"] for row in results["rows"])):
+        rows = [row for row in results["rows"] if row["codec"] == codec]
+        qualities = sorted({row["quality"] for row in rows})[::every]
+        chosen += [r for r in rows if r["image"] in names and r["quality"] in qualities and r["psnr"] is not None]
+    return chosen
 
 
 def main() -> None:
@@ -79,20 +81,22 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, help="so many of the pictures only, evenly spread")
     parser.add_argument("--codec", dest="codecs", action="append", help="name of one to score; repeatable")
+    parser.add_argument("--every", type=int, default=1, help="of each codec's qualities, this many-th")
     parser.add_argument("--metrics", default="cvvdp,flip")
     options = parser.parse_args()
     names = options.metrics.split(",")
     metrics = {name: {"cvvdp": cvvdp, "flip": flip}[name]() for name in names}
-    versions = {
+    known_versions = {
         "cvvdp": f"cvvdp {metadata.version('cvvdp')}, {DISPLAY}, stills",
-        **({"flip": metadata.version("flip-evaluator")} if "flip" in metrics else {}),
+        "flip": metadata.version("flip-evaluator"),
     }
+    versions = {name: known_versions[name] for name in names}
     known: dict[tuple[object, ...], dict[str, Any]] = {}
     if options.output.exists():
         found = json.loads(options.output.read_text())
         known = {key(row): row for row in found["scores"]} if found["versions"] == versions else {}
     results = json.loads(options.results.read_text())
-    rows = chosen_rows(results, options.limit, options.codecs or [])
+    rows = chosen_rows(results, options.limit, options.codecs or [], options.every)
     originals: dict[str, Pixels] = {}
     for number, row in enumerate(rows, 1):
         entry = known.setdefault(key(row), {name: row[name] for name in ("codec", "image", "quality", "bytes")})

@@ -11,6 +11,7 @@ both rate and score.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -210,17 +211,17 @@ def _scored(codec: CodecRecord, results: Results, lossy: Sequence[CodecRecord]) 
 
 
 def _without(results: Results, lossy: Sequence[CodecRecord], metric: Metric) -> set[str]:
-    """The names of pictures that have no score at half of some lossy codec's settings or more.
+    """The names of pictures that some lossy codec has no score for, or restores exactly as often as not.
 
     Codecs that were not measured by the metric at all do not count.
     """
     names: set[str] = set()
     for codec in lossy:
-        known: dict[str, list[bool]] = {}
-        for row in results.of(codec.name):
-            known.setdefault(row.image, []).append(score_of(row, metric) is not None)
-        if any(map(any, known.values())):
-            names |= {image for image, each in known.items() if 2 * sum(each) <= len(each)}
+        rows = results.of(codec.name)
+        scored = Counter(row.image for row in rows if score_of(row, metric) is not None)
+        exact = Counter(row.image for row in rows if row.psnr is None)
+        if scored:
+            names |= {image for image in {row.image for row in rows} if scored[image] <= exact[image]}
     return names
 
 
