@@ -62,12 +62,12 @@ def spread(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result
     try:
         take()
     finally:
-        for helper in helpers:
-            helper.cancel()  # what has not begun would find nothing to do
-        wait(helpers)
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()
+        # What has not begun would find nothing to do. It is not waited for: where work is spread again, the thread that
+        # would take it out of the queue may itself be one that waits.
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
     return [results[index] for index in range(len(parts))]
 
 
