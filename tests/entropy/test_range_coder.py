@@ -13,6 +13,7 @@ from aecodec.errors import FormatError, ModelError
 FLAT = Table(-2, quantize(np.ones(6)))
 STEEP = Table(0, quantize(np.array([1.0, 1e-3, 1e-9])))
 TABLES = TableSet((FLAT, STEEP))
+PAYLOAD = "cf70a26b8fa03bfb", "d00fdfc508"  # and escapes
 
 
 def coded(symbols: list[int], indexes: list[int]) -> tuple[bytes, bytes]:
@@ -27,6 +28,12 @@ def test_any_integers_come_back(pairs: list[tuple[int, int]]) -> None:
     decoder = SymbolDecoder(*coded(symbols, indexes))
     assert decoder.decode(np.array(indexes, np.uint8), TABLES).tolist() == symbols
     decoder.finish()
+
+
+def test_these_symbols_are_these_bytes() -> None:
+    symbols = [0, 1, -2, 2, 1000, -1, 0, 0, -70000, 1]
+    payload, escapes = coded(symbols, [0, 0, 0, 0, 0, 0, 1, 1, 1, 0])
+    assert (payload.hex(), escapes.hex()) == PAYLOAD
 
 
 def test_size_is_the_entropy() -> None:

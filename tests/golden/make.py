@@ -1,28 +1,31 @@
-"""How the golden files were made. They are never made again: later versions must decode these very bytes.
+"""How the golden files were made. From format 1.0 on they are never made again: later versions decode these very bytes.
 
-``python tests/golden/make.py FOLDER`` trains the tiny model ``tiny.safetensors`` on pictures of scikit-image and
-codes the golden pictures with it into FOLDER.
+``python tests/golden/make.py FOLDER`` trains the models that are not in FOLDER on pictures of scikit-image, and codes
+the golden pictures with them: ``tiny`` in two steps, ``steps`` in three, ``connected`` with fully connected layers.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import skimage.data
+import torch
 
 from aecodec.card import Card, TrainingRecord
-from aecodec.codec import Codec
-from aecodec.format.container import parse_header
-from aecodec.networks.config import ConvolutionalConfig
+from aecodec.codec import load_codec
+from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
 from aecodec.pictures.images import Picture
+from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.data import Crops, TrainingPicture
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions, run
-from aecodec.weights import Weights, load_weights, save_weights
+from aecodec.weights import save_weights
 
 TINY = ConvolutionalConfig(
     channels=16,
@@ -33,6 +36,14 @@ TINY = ConvolutionalConfig(
     hyper_width=16,
     context_width=16,
 )
+CONNECTED = FullyConnectedConfig(
+    latent_channels=16, hyper_channels=4, hyper_width=8, context_width=16, block=8, layers=1, nodes=32
+)
+MODELS: dict[str, tuple[SharedConfig, int]] = {
+    "tiny": (TINY, 1500),
+    "steps": (replace(TINY, coding_steps=3), 60),
+    "connected": (CONNECTED, 60),
+}
 
 
 def pictures() -> dict[str, Picture]:
@@ -52,34 +63,42 @@ def pictures() -> dict[str, Picture]:
     }
 
 
-def train(folder: Path, steps: int) -> Weights:
-    """A tiny model of a few hundred steps."""
+def stack() -> npt.NDArray[np.uint8]:
+    """Pictures of one size (5, 30, 44, 3)."""
+    return np.stack([skimage.data.coffee()[30 * i : 30 * i + 30, 200:244] for i in range(5)])
+
+
+def train(path: Path, config: SharedConfig, steps: int) -> None:
+    """A small model."""
     sources = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
     training = [TrainingPicture(Path(f"{i}.png"), pixels) for i, pixels in enumerate(sources)]
     crops = Crops(training, 64)
     options = TrainOptions(minutes=None, steps=steps, crop=64, workers=1, warm_up=20, average_decay=0.98)
-    trainer = Trainer(options, crops, TINY, folder / "checkpoint.safetensors")
+    checkpoint = path.with_suffix(".checkpoint")
+    trainer = Trainer(options, crops, config, checkpoint)
     run(trainer, lambda record: None, lambda: None)
-    import torch
-
+    checkpoint.unlink()
     arrays = export(trainer.averaged_model(), torch.from_numpy(crops.batch(0, 16)[0]))
     record = TrainingRecord("scikit-image's pictures", 4, 0, steps)
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    path = folder / "tiny.safetensors"
-    save_weights(path, Card("tiny", TINY, parameters, record, "Apache-2.0"), arrays)
-    return load_weights(path)
+    save_weights(path, Card(path.stem, config, parameters, record, "Apache-2.0"), arrays)
 
 
 def main(folder: Path) -> None:
-    codec = Codec(train(folder, 1500))
-    (folder / "checkpoint.safetensors").unlink()
     expected = {}
-    for name, picture in pictures().items():
-        data = codec.encode_picture(picture, 70)
-        (folder / f"v1-{name}.aec").write_bytes(data)
-        decoded = codec.decode_picture(data)
-        np.save(folder / f"v1-{name}.npy", replace(decoded).pixels)
-        expected[name] = {"symbols_crc": parse_header(data).symbols_crc, "bytes": len(data)}
+    for name, (config, steps) in MODELS.items():
+        path = folder / f"{name}.safetensors"
+        if not path.exists():
+            train(path, config, steps)
+        codec = load_codec(path)
+        chosen = pictures() if name == "tiny" else {name: pictures()["photo"]}
+        files = {each: (name, codec.encode_picture(picture, 70)) for each, picture in chosen.items()}
+        if name == "tiny":
+            files["stack"] = name, encode_stack(stack(), 70, codec)
+        for each, (model, data) in files.items():
+            (folder / f"v1-{each}.aec").write_bytes(data)
+            pixels = decode_stack(data, models=[path]) if each == "stack" else codec.decode_picture(data).pixels
+            expected[each] = {"model": model, "bytes": len(data), "shape": pixels.shape, "crc": zlib.crc32(pixels)}
     (folder / "v1.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
