@@ -1,8 +1,8 @@
 """How fast aecodec and its rivals encode and decode, side by side, at about equal PSNR.
 
-    python benchmarks/speed.py FOLDER [--model photo] [-o benchmarks/results/speed.json]
+    python benchmarks/speed.py FOLDER [--model photo] [--threads 2] [--numpy] [-o benchmarks/results/speed.json]
 
-Everything in one process and in memory, arrays in and out, each codec with as many threads as it takes by itself. Every
+Everything in one process and in memory, arrays in and out, each codec with as many threads where it can be told. Every
 codec first looks for the integer quality whose mean PSNR is nearest to the target, which warms it up too. The
 repetitions are interleaved, so that a disturbance of the machine hits all codecs; the medians are reported.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,10 @@ from statistics import fmean, median
 from time import perf_counter
 from typing import Any
 
-import torch
+import numpy as np
 
-from aecodec.codec import load_codec
+from aecodec.codec import Codec, load_codec
+from aecodec.engine.network import NUMPY, VARIABLE
 from aecodec.errors import AecError
 from aecodec.evaluation import formats
 from aecodec.evaluation.machine import machine
@@ -34,6 +36,7 @@ from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.results import write_json
 from aecodec.evaluation.rivals import JPEG, WEBP, Rival
 from aecodec.evaluation.sources import find_sources
+from aecodec.threads import set_threads, threads
 
 RIVALS = (JPEG, Rival("WebP m4", formats.WEBP, {"method": 4}), WEBP)
 YARDSTICK = Rival("AVIF s6", formats.AVIF, {"speed": 6})  # speeds are given relative to it
@@ -96,13 +99,13 @@ def time_all(
     settings: Sequence[Setting], pictures: Sequence[Pixels], repetitions: int
 ) -> tuple[list[Speed], tuple[float, ...]]:
     """Every codec's speed, and the seconds of a matrix product, in interleaved repetitions."""
-    a, b = torch.randn(MATRIX, MATRIX), torch.randn(MATRIX, MATRIX)
+    a, b = np.random.default_rng(0).random((2, MATRIX, MATRIX), np.float32)
     times: list[list[tuple[float, float]]] = [[] for _ in settings]
     products = []
     for _ in range(2):
-        torch.mm(a, b)
+        np.matmul(a, b)
     for _ in range(repetitions):
-        products += [seconds(lambda: torch.mm(a, b)) for _ in range(3)]
+        products += [seconds(lambda: np.matmul(a, b)) for _ in range(3)]
         for setting, collected in zip(settings, times, strict=True):
             collected.append(time_once(setting, pictures))
     speeds = [Speed(tuple(e for e, _ in collected), tuple(d for _, d in collected)) for collected in times]
@@ -182,6 +185,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--images", type=int, default=8, metavar="N", help="so many pictures, evenly spread (default: %(default)s)"
     )
     parser.add_argument("--psnr", type=float, default=33.0, help="mean PSNR to aim at (default: %(default)s dB)")
+    parser.add_argument("--threads", type=int, default=threads(), metavar="N", help="of each codec (default: all)")
+    parser.add_argument("--numpy", action="store_true", help="also aecodec without its native kernels")
     parser.add_argument("--repetitions", type=int, default=7, metavar="N", help="default: %(default)s")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "speed.json")
     return parser.parse_args(arguments)
@@ -197,9 +202,14 @@ def main(
     sources, _ = find_sources(options.folder, options.images)
     pictures = [source.read() for source in sources]
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    set_threads(options.threads)
     codec = load(options.model)
-    networks_alone = Aecodec(codec, name="aecodec, effort 0", effort=0)
-    rivals = (networks_alone, Aecodec(codec), *RIVALS, YARDSTICK)
+    models = [Aecodec(codec)]
+    if options.numpy:
+        os.environ[VARIABLE] = NUMPY  # looked at when networks are made
+        models.append(Aecodec(Codec(codec.weights), name=f"aecodec, {NUMPY}"))
+        del os.environ[VARIABLE]
+    rivals = (*models, *(rival.with_threads(options.threads) for rival in (*RIVALS, YARDSTICK)))
     settings = [nearest_quality(rival, pictures, options.psnr) for rival in rivals]
     speeds, products = time_all(settings, pictures, options.repetitions)
     rows = describe(settings, speeds, pixels)
@@ -212,7 +222,7 @@ def main(
         "version": 1,
         "date": date.today().isoformat(),
         "machine": asdict(machine()),
-        "threads": torch.get_num_threads(),
+        "threads": options.threads,
         "versions": {name: number for rival in rivals for name, number in rival.versions.items()},
         "model": {"name": codec.card.name, "id": codec.card.id},
         "images": [{"name": source.name, "sha256": source.picture.sha256} for source in sources],
