@@ -16,10 +16,10 @@
 struct stream {
     struct shape shape;
     size_t row_bytes;
-    char *rows;           /* memory of the first row that is held */
-    ptrdiff_t first, end; /* the rows that are held, of those of the whole batch */
+    char *rows;            /* memory of the first row that is held */
+    ptrdiff_t first, end;  /* the rows that are held, of those of the whole batch */
     ptrdiff_t start, stop; /* the rows that anybody needs */
-    ptrdiff_t capacity;   /* in rows; 0 where the caller owns the memory */
+    ptrdiff_t capacity;    /* in rows */
 };
 
 /* Memory that is aligned; what malloc returned lies just before it. */
@@ -208,10 +208,11 @@ static char *row_of(const struct stream *stream, ptrdiff_t row) {
     return stream->rows + (size_t)(row - stream->first) * stream->row_bytes;
 }
 
-/* Makes room in stream `index` for the rows before `end`, and drops those that no layer needs any more. */
-static int make_room(const struct network *network, struct stream *streams, int index, ptrdiff_t end) {
+/* Makes room in stream `index` for the rows before `end` by dropping those that no layer needs any more. Where streams
+   have no memory yet, it notes how much they will need. */
+static void make_room(const struct network *network, struct stream *streams, int index, ptrdiff_t end) {
     struct stream *stream = &streams[index];
-    if (!stream->capacity || end - stream->first <= stream->capacity) return 0;
+    if (end - stream->first <= stream->capacity || index == network->count) return;
     ptrdiff_t first = stream->end;
     for (int i = 0; i < network->count; i++) {
         const struct layer *layer = &network->layers[i];
@@ -220,14 +221,11 @@ static int make_room(const struct network *network, struct stream *streams, int 
         if (layer->skip == index && next < needed) needed = next;
         if (needed < first) first = needed;
     }
-    memmove(stream->rows, row_of(stream, first), (size_t)(stream->end - first) * stream->row_bytes);
+    if (stream->rows)
+        memmove(stream->rows, row_of(stream, first), (size_t)(stream->end - first) * stream->row_bytes);
+    else if (end - first > stream->capacity)
+        stream->capacity = end - first;
     stream->first = first;
-    if (end - first <= stream->capacity) return 0;
-    char *more = realloc(stream->rows, (size_t)(end - first) * stream->row_bytes);
-    if (!more) return -1;
-    stream->rows = more;
-    stream->capacity = end - first;
-    return 0;
 }
 
 /* Blocks of `size` bytes from a row of the source to a row of blocks side by side, and back. */
@@ -355,7 +353,6 @@ static void run_layer(const struct network *network, int index, struct stream *s
         for (ptrdiff_t row = first / layer->block; row < end / layer->block; row++) run_blocks(layer, from, to, row);
         break;
     }
-    to->end = end;
 }
 
 /* So many rows of the input at once that the largest stream between the ends stays in the cache. */
@@ -368,9 +365,14 @@ static ptrdiff_t rows_at_once(const struct network *network, const struct stream
     return CACHED > largest ? (ptrdiff_t)(CACHED / largest) : 1;
 }
 
-static int run_streams(const struct network *network, struct stream *streams, const int16_t *zeros) {
+/* All rows through all layers; with `zeros` of NULL, it only finds out how many rows the streams must hold. */
+static void run_streams(const struct network *network, struct stream *streams, const int16_t *zeros) {
     struct stream *input = &streams[0];
     const ptrdiff_t step = rows_at_once(network, streams);
+    for (int i = 0; i <= network->count; i++) {
+        streams[i].first = i ? streams[i].start : 0;
+        streams[i].end = streams[i].start;
+    }
     while (input->end < input->stop) {
         input->end = input->stop - input->end < step ? input->stop : input->end + step;
         for (int i = 0; i < network->count; i++) {
@@ -380,43 +382,57 @@ static int run_streams(const struct network *network, struct stream *streams, co
             if (layer->skip >= 0 && streams[layer->skip].end < end) end = streams[layer->skip].end;
             if (end > streams[i + 1].stop) end = streams[i + 1].stop;
             if (end <= streams[i + 1].end) continue;
-            if (make_room(network, streams, i + 1, end)) return -1;
-            run_layer(network, i, streams, end, zeros);
+            make_room(network, streams, i + 1, end);
+            if (zeros) run_layer(network, i, streams, end, zeros);
+            streams[i + 1].end = end;
         }
     }
-    return 0;
+}
+
+/* Memory for what streams between the ends hold, and for zeros, in one piece, which the C library keeps for the next
+   call; many pieces of this size it would give back, and the system would clear new ones page by page. */
+static void *scratch_new(const struct network *network, struct stream *streams, int16_t **zeros) {
+    size_t longest = 0, size = 0;
+    for (int i = 0; i <= network->count; i++) {
+        /* Zeros stand for a row beyond the picture, or for a position of it. */
+        if (streams[i].row_bytes > longest) longest = streams[i].row_bytes;
+        if (i && i < network->count) size += (size_t)streams[i].capacity * streams[i].row_bytes + ALIGNMENT;
+    }
+    char *scratch = aligned_new(size + longest);
+    if (!scratch) return NULL;
+    memset(scratch, 0, longest);
+    *zeros = (int16_t *)(void *)scratch;
+    size = longest;
+    for (int i = 1; i < network->count; i++) {
+        size += (ALIGNMENT - size % ALIGNMENT) % ALIGNMENT;
+        streams[i].rows = scratch + size;
+        size += (size_t)streams[i].capacity * streams[i].row_bytes;
+    }
+    return scratch;
 }
 
 int network_run(const struct network *network, struct shape shape, struct rows rows, const void *x, void *y) {
     const int last = network->count;
     struct stream *streams = calloc((size_t)last + 1, sizeof *streams);
-    size_t most = 1; /* channels of a depthwise layer */
-    int failed = !streams || all_shapes(network, shape, streams);
-    if (!failed) set_needs(network, streams, rows.first, rows.end);
-    for (int i = 0; i <= last && !failed; i++) {
-        struct stream *stream = &streams[i];
-        stream->first = i ? stream->start : 0;
-        stream->end = stream->start;
-        int bytes = (i == 0 && network->layers[0].kind == FROM_PIXELS) ||
-                    (i == last && network->layers[last - 1].kind == TO_PIXELS);
-        stream->row_bytes = (size_t)(stream->shape.width * stream->shape.channels) * (bytes ? 1 : sizeof(int16_t));
-        if (i == 0 || i == last) {
-            stream->rows = i ? y : (void *)(uintptr_t)x;
-        } else {
-            stream->rows = malloc(stream->row_bytes + 1);
-            stream->capacity = 1;
-            failed = !stream->rows;
+    void *scratch = NULL;
+    int16_t *zeros;
+    if (streams && !all_shapes(network, shape, streams)) {
+        for (int i = 0; i <= last; i++) {
+            int bytes = (i == 0 && network->layers[0].kind == FROM_PIXELS) ||
+                        (i == last && network->layers[last - 1].kind == TO_PIXELS);
+            streams[i].row_bytes = (size_t)(streams[i].shape.width * streams[i].shape.channels) * (bytes ? 1 : 2);
         }
-        if (i < last && network->layers[i].kind == DEPTHWISE && (size_t)network->layers[i].inputs > most)
-            most = (size_t)network->layers[i].inputs;
+        set_needs(network, streams, rows.first, rows.end);
+        run_streams(network, streams, NULL);
+        scratch = scratch_new(network, streams, &zeros);
     }
-    /* A row of zeros stands for what is beyond the picture, so it is as long as a row can be. */
-    for (int i = 0; i <= last && !failed; i++)
-        if (streams[i].row_bytes / sizeof(int16_t) > most) most = streams[i].row_bytes / sizeof(int16_t);
-    int16_t *zeros = failed ? NULL : calloc(most, sizeof *zeros);
-    failed = failed || !zeros || run_streams(network, streams, zeros);
-    free(zeros);
-    for (int i = 1; i < last && streams; i++) free(streams[i].rows);
+    const int possible = scratch != NULL;
+    if (possible) {
+        streams[0].rows = (char *)(uintptr_t)x;
+        streams[last].rows = y;
+        run_streams(network, streams, zeros);
+    }
+    aligned_free(scratch);
     free(streams);
-    return failed ? -1 : 0;
+    return possible ? 0 : -1;
 }
