@@ -1,7 +1,7 @@
 """Pictures that are copies of each other, however they were coded or resized since.
 
 Each picture is made small and measured; the predicted means of the small pictures, a few thousand numbers, are compared
-by their cosine. Copies that were cropped or turned are as far away as other pictures of the same scene.
+by their cosine. Copies that were turned or mirrored are other pictures here.
 """
 
 from __future__ import annotations
