@@ -245,7 +245,9 @@ def main() -> None:
         "note": NOTE,
         "columns": columns,
         "rows": [asdict(row) for row in rows],
-        "models": [{"name": m.name, "id": m.id, "bytes": m.model.stat().st_size} for m in models],
+        "models": [
+            {"name": m.name, "id": m.id, "bytes": m.model.stat().st_size} for m in models if isinstance(m.model, Path)
+        ],
         "pictures": [len(k.pictures) if k.size is None else k.area // (k.size[0] * k.size[1]) for k in kinds],
         "psnr": levels,
         "gzip_bpp": zipped,

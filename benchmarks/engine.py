@@ -36,7 +36,7 @@ ROUNDS = 20_000
 def fastest(work: Callable[[], object], seconds: float) -> float:
     """Of the runs that fit into so many seconds, after a first one."""
     work()
-    times = []
+    times: list[float] = []
     end = thread_time() + seconds
     while not times or thread_time() < end:
         began = thread_time()

@@ -8,6 +8,7 @@ import io
 import mmap
 import pydoc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def test_files_by_their_path(path: Callable[[Path], Any], tmp_path: Path, tiny: 
     assert aecodec.decode_stack(path(stack), 0, path(TINY)).shape == (32, 32, 3)
     assert aecodec.info(path(file)).model == tiny.id.hex()
     file.write_bytes(file.read_bytes()[:-1] + b"?")
+    read: Callable[[Any], object]
     for read in (aecodec.decode, tiny.decode, aecodec.decode_picture):
         with pytest.raises(ChecksumError, match=r"^.*x\.aec: "):
             read(path(file))
@@ -85,7 +87,7 @@ def test_a_picture_of_any_kind_is_encoded_alike(tmp_path: Path, tiny: Codec) -> 
     for source in (Image.fromarray(COLOUR), data, memoryview(data), mapped(data), tmp_path / "x.png"):
         assert tiny.encode(source, 70) == expected
     assert tiny.encode(str(tmp_path / "x.png"), 70) == expected
-    assert tiny.encode(COLOUR.tolist() and memoryview(COLOUR), 70) == expected  # of three dimensions
+    assert tiny.encode(COLOUR.data, 70) == expected  # a memoryview of three dimensions
 
 
 @pytest.mark.parametrize("mode", ["P", "PA", "1", "LA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "F", "I", "I;16"])
@@ -137,7 +139,7 @@ def test_options_have_the_same_names_everywhere() -> None:
     ],
 )
 def test_options_out_of_range_or_together_are_refused(wrong: dict[str, Any], tiny: Codec) -> None:
-    for encode in (tiny.encode, lambda *a, **k: aecodec.encode(*a, model=TINY, **k)):
+    for encode in (tiny.encode, partial(aecodec.encode, model=TINY)):
         with pytest.raises(ValueError, match=r"is not|exclude"):
             encode(COLOUR, **wrong)
 
@@ -205,7 +207,7 @@ def test_a_model_that_is_not_there(tiny: Codec) -> None:
 
 def test_the_module_shows_what_it_has() -> None:
     assert set(aecodec.__all__) <= set(dir(aecodec))
-    shown = pydoc.render_doc(aecodec, renderer=pydoc.plaintext)
+    shown = pydoc.plain(pydoc.render_doc(aecodec))
     for name in ("encode(", "decode(", "encode_stack(", "decode_stack(", "info(", "class Codec"):
         assert name in shown
 

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,9 +117,10 @@ def test_the_limit_of_pixels_is_pillows(monkeypatch: pytest.MonkeyPatch, tiny: C
 
 def test_options_are_those_of_encode(tmp_path: Path, tiny: Codec, picture: Pixels) -> None:
     image, path = Image.fromarray(picture), tmp_path / "x.aec"
+    options: dict[str, Any]
     for options in ({"target_size": 3000}, {"bpp": 0.5}, {"lossless": True}, {"quality": 20, "effort": 0}):
-        image.save(path, model="tiny", **options)  # type: ignore[arg-type]
-        assert path.read_bytes() == tiny.encode(picture, **options)  # type: ignore[arg-type]
+        image.save(path, model="tiny", **options)
+        assert path.read_bytes() == tiny.encode(picture, **options)
     for options, error in (({"quality": 50, "bpp": 1}, ValueError), ({"optimize": True}, TypeError)):
         with pytest.raises(error):
             image.save(path, model="tiny", **options)

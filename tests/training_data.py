@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import skimage.data
 from sklearn.datasets import load_digits
 
+from aecodec.card import Card
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.training.data import TrainingPicture
 from aecodec.training.loop import TrainOptions
+from aecodec.training.preparation import Job
+from aecodec.training.run import train_folder
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -41,3 +45,10 @@ def tiles(count: int, side: int) -> Pixels:
 
 def pictures(sides: Sequence[tuple[int, int]]) -> list[TrainingPicture]:
     return [TrainingPicture(Path(f"{i}.png"), skimage.data.astronaut()[:h, :w]) for i, (h, w) in enumerate(sides)]
+
+
+def trained(job: Job, options: TrainOptions, *arguments: Any, **rest: Any) -> Card:
+    """The card of a run of one process; takes what :func:`train_folder` takes."""
+    card = train_folder(job, options, *arguments, **rest)
+    assert card is not None
+    return card

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecodec import files
 from aecodec.codec import Codec
 from aecodec.errors import OutputError
 from aecodec.files import write_atomically
@@ -238,7 +237,7 @@ def test_a_full_disk(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     assert compress("a.png", code=1).stderr == "aecodec: a.aec: cannot write (No space left on device)\n"
     assert listing(here) == {"a.png"}
 
@@ -249,7 +248,7 @@ def test_an_interruption_leaves_no_part(here: Path, monkeypatch: pytest.MonkeyPa
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "fsync", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     assert compress("a.png", code=130).stderr == "aecodec: interrupted\n"
     assert listing(here) == {"a.png"}
 

@@ -84,7 +84,7 @@ def test_a_reader_that_leaves_is_not_an_error_message(tmp_path: Path) -> None:
     compress(tmp_path / "a.png")
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-m", "aecodec", "info", tmp_path / "a.aec"]
+    command = [sys.executable, "-m", "aecodec", "info", str(tmp_path / "a.aec")]
     result = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
     os.close(write_end)
     assert result.stderr == b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,9 +50,9 @@ def folder(here: Path) -> Path:
     return here / "in"
 
 
-def compress(source: object, output: str, **options: object) -> list[Summary]:
+def compress(source: object, output: str, **options: Any) -> list[Summary]:
     layout = Layout(options.pop("layout", Layout.FOLDER))
-    job = Job(options.pop("settings", COMPRESSION), output, layout, bool(options.pop("overwrite", False)))
+    job = Job(options.pop("settings", COMPRESSION), output, layout, options.pop("overwrite", False))
     return list(run(job, [str(source)], recursive=True, size=2, **options))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,9 @@ def test_sources_are_the_pictures_below_a_folder(folder: Path) -> None:
 def test_webp_files_tell_whether_they_are_lossy(
     tmp_path: Path, options: dict[str, Any], lossy: bool, extended: bool
 ) -> None:
-    metadata = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()} if extended else {}
+    metadata: dict[str, Any] = {}
+    if extended:
+        metadata = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}
     Image.fromarray(picture(64, 96, 1)).save(tmp_path / "a.webp", **options, **metadata)
     (source,), _ = find_sources(tmp_path)
     assert source.picture.lossy == lossy
@@ -122,7 +125,10 @@ def test_a_run_goes_on_and_measures_only_what_changed(
     assert read_results(path) == first
 
     def plan(
-        codecs: list[MeasuredCodec], sources: list[Source], known: Results, options: bench.BenchOptions = OPTIONS
+        codecs: Sequence[MeasuredCodec],
+        sources: Sequence[Source],
+        known: Results,
+        options: bench.BenchOptions = OPTIONS,
     ) -> tuple[list[str], list[str]]:
         """What a run would measure."""
         left = bench._reusable(known, codecs, sources, "test", options)

@@ -49,7 +49,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[So
         for source in sources
         for row in bench.measure_picture(codec, source, [bench.Scoring(q, metrics) for q in codec.qualities])
     ]
-    times = [Time(row.codec, row.image, row.quality, 0.01, 0.02) for row in rows]
+    times = [Time(row.codec, row.image, int(row.quality), 0.01, 0.02) for row in rows]
     timing = Timing(Machine("processor", 2, "system"), 1, 0.1, "2026-01-01")
     described = [
         CodecRecord(c.name, c.settings, c.versions, "", "2026-01-01", timing, Memory(10**7, 10**6, 10**6))

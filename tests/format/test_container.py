@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -78,10 +79,11 @@ def headers(draw: st.DrawFn) -> Header:
 def all_contents(draw: st.DrawFn) -> Contents:
     header = draw(headers())
     escapes = b"" if header.coding == Coding.LOSSLESS else draw(st.binary())
-    metadata = [draw(st.none() | st.binary(min_size=1, max_size=300)) for _ in range(6)]
+    alpha, icc, exif, xmp, iptc, chunks = (draw(st.none() | st.binary(min_size=1, max_size=300)) for _ in range(6))
     if header.count is not None:
-        metadata[0] = None  # no alpha
-    return Contents(header, draw(st.binary(max_size=300)), escapes, *metadata[:4], index_of(header), *metadata[4:])
+        alpha = None
+    payload = draw(st.binary(max_size=300))
+    return Contents(header, payload, escapes, alpha, icc, exif, xmp, index_of(header), iptc, chunks)
 
 
 def index_of(header: Header) -> bytes | None:
@@ -220,7 +222,7 @@ def test_truncation_says_what_is_missing() -> None:
         (lambda data: data.decode(errors="replace").encode(), "UTF-8"),
     ],
 )
-def test_damage_by_text_conversion_is_named(damage, cause: str) -> None:
+def test_damage_by_text_conversion_is_named(damage: Callable[[bytes], bytes], cause: str) -> None:
     with pytest.raises(FormatError, match=f"text.*{cause}"):
         parse(damage(pack(SMALL)))
 

@@ -31,7 +31,7 @@ def written(picture: Picture, format: str) -> bytes:
 def in_srgb(image: Image.Image) -> Pixels:
     """As a colour-managed program shows it."""
     profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-    return np.asarray(ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"))  # type: ignore[arg-type]
+    return np.asarray(ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"))
 
 
 def grey_profile() -> bytes:

@@ -18,7 +18,10 @@ def test_what_is_seen_stays_and_the_rest_is_smooth() -> None:
     noise = np.random.default_rng(3).integers(0, 256, ramp.shape, np.uint8)
     filled = fill_smoothly(np.where(seen[..., None], ramp, noise), seen)
     assert np.array_equal(filled[seen], ramp[seen])
-    rough = lambda a: np.abs(np.diff(a.astype(int), axis=1)).mean()  # noqa: E731
+
+    def rough(pixels: Pixels) -> float:
+        return float(np.abs(np.diff(pixels.astype(int), axis=1)).mean())
+
     assert rough(filled) < 8 < rough(np.where(seen[..., None], ramp, noise))
 
 

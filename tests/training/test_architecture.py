@@ -20,6 +20,7 @@ from aecodec.training.loop import TrainOptions
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.weights import describe
+from tests.training_data import trained
 
 DIGITS = PictureArray(Path("digits.npy"), np.asarray(load_digits().images * 15, np.uint8))
 PHOTOGRAPHS = [TrainingPicture(Path(f"{i}.png"), skimage.data.coffee()) for i in range(4)]
@@ -70,7 +71,7 @@ def test_an_array_becomes_a_codec(tmp_path: Path) -> None:
     job = Job(tmp_path / "digits.npy", tmp_path / "d.safetensors", tmp_path / "run", fit_crop=True, shape=shape)
     options = TrainOptions(minutes=None, steps=2, workers=1, warm_up=2)
     train_folder(job, options)
-    card = train_folder(replace(job, shape=Shape()), replace(options, steps=4), resume=True)
+    card = trained(replace(job, shape=Shape()), replace(options, steps=4), resume=True)
     assert card.config == describe(job.output).config == choose(DIGITS, shape)
     data = encode_stack(DIGITS.pixels[:50], 50, job.output)
     assert decode_stack(data, models=[job.output]).shape == (50, 8, 8)
@@ -88,6 +89,6 @@ def test_a_model_of_blocks(tmp_path: Path) -> None:
         fit_crop=True,
         shape=Shape(True, block=8, code_size=16, layers=0),
     )
-    card = train_folder(job, TrainOptions(minutes=None, steps=2, batch=4, workers=1, warm_up=2))
+    card = trained(job, TrainOptions(minutes=None, steps=2, batch=4, workers=1, warm_up=2))
     assert isinstance(card.config, FullyConnectedConfig)
     assert card.training.steps == 2

@@ -23,7 +23,7 @@ from aecodec.training.objective import Objective
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.weights import load_weights
-from tests.training_data import OPTIONS, SMALL, Pixels, digits, pictures, tiles
+from tests.training_data import OPTIONS, SMALL, Pixels, digits, pictures, tiles, trained
 
 # --- arrays ---
 
@@ -161,7 +161,7 @@ def test_crops_below_a_hyper_latent_are_for_small_pictures_only(tmp_path: Path) 
     job = Job(tmp_path, tmp_path / "m.safetensors", tmp_path / "run")
     with pytest.raises(DataError, match=r"png: 48 x 40 pixels; crops of 32 make a model of pictures up to that size"):
         train_folder(job, replace(OPTIONS, crop=32), SMALL, report=lambda _: None)
-    assert train_folder(job, replace(OPTIONS, crop=48), SMALL, report=lambda _: None).training.crop == 48
+    assert trained(job, replace(OPTIONS, crop=48), SMALL, report=lambda _: None).training.crop == 48
 
 
 def test_small_crops_are_not_for_the_eye(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_an_array_becomes_a_codec(tmp_path: Path, array: Pixels, crop: int) -> N
     np.save(tmp_path / "a.npy", array)
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", fit_crop=True)
     messages: list[str] = []
-    card = train_folder(job, replace(OPTIONS, crop=256), SMALL, report=messages.append)
+    card = trained(job, replace(OPTIONS, crop=256), SMALL, report=messages.append)
     assert f"crops of {crop} x {crop} pixels" in messages
     assert card.training.data.endswith("pictures from a.npy")
     assert load_weights(job.output).card == card
@@ -216,7 +216,7 @@ def test_a_fully_connected_model_of_digits(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", digits()[:60])
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", fit_crop=True)
     config = FullyConnectedConfig(8, 4, 8, 8, block=8, nodes=16, layers=1, colours=1)
-    card = train_folder(job, OPTIONS, config, report=lambda _: None)
+    card = trained(job, OPTIONS, config, report=lambda _: None)
     assert card.config == config
     np.save(tmp_path / "a.npy", tiles(12, 40))
     other = replace(job, folder=tmp_path / "other")

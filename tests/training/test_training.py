@@ -30,6 +30,7 @@ from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.training.validation import codec_of
 from tests.training_data import SMALL as TINY
+from tests.training_data import trained
 
 OPTIONS = TrainOptions(minutes=None, steps=8, batch=4, crop=64, workers=1, warm_up=2, log_every=2)
 
@@ -217,17 +218,17 @@ def test_a_folder_too_large_for_memory_is_thinned_out(folder: Path, monkeypatch:
 
 def test_too_few_pictures() -> None:
     with pytest.raises(DataError, match="at least"):
-        split([Path("a.png")], 0.1)
+        split([TrainingPicture(Path("a.png"), np.zeros((64, 64, 3), np.uint8))], 0.1)
 
 
 def test_a_folder_becomes_a_codec(folder: Path, tmp_path: Path) -> None:
     """The whole run: train, resume, log, export, compress with the result."""
     job = Job(folder, tmp_path / "mine.safetensors", tmp_path / "run", name="mine", licence="CC0-1.0")
     messages: list[str] = []
-    card = train_folder(job, replace(OPTIONS, steps=4), TINY, report=messages.append)
+    card = trained(job, replace(OPTIONS, steps=4), TINY, report=messages.append)
     assert (card.training.steps, card.name, card.licence) == (4, "mine", "CC0-1.0")
     assert any("validation" in message for message in messages)
-    card = train_folder(job, OPTIONS, TINY, resume=True, report=messages.append)
+    card = trained(job, OPTIONS, TINY, resume=True, report=messages.append)
     assert card.training.steps == 8
     codec = load_codec(job.output)
     assert codec.id.hex() == card.id

@@ -28,7 +28,7 @@ from aecodec.training.run import train_folder
 from aecodec.training.warm_start import grown, trainable
 from aecodec.weights import Weights, load_weights
 from tests.conftest import TINY
-from tests.training_data import OPTIONS, SMALL, digits, pictures, tiles
+from tests.training_data import OPTIONS, SMALL, digits, pictures, tiles, trained
 
 
 def loss(model: Model, crops: Crops) -> float:
@@ -36,6 +36,11 @@ def loss(model: Model, crops: Crops) -> float:
     with torch.no_grad():
         terms = rate_distortion(model, torch.from_numpy(pixels), torch.from_numpy(q), torch.Generator().manual_seed(0))
     return float(terms.loss.mean())
+
+
+def convolutional(codec: Codec) -> ConvolutionalConfig:
+    assert isinstance(codec.card.config, ConvolutionalConfig)
+    return codec.card.config
 
 
 def test_an_exported_model_can_be_trained_further(tmp_path: Path) -> None:
@@ -67,10 +72,10 @@ def test_a_fully_connected_model_can_be_trained_further() -> None:
 def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
     np.save(tmp_path / "a.npy", tiles(8, 64))
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY))
-    card = train_folder(job, replace(OPTIONS, steps=1), report=lambda _: None)
+    card = trained(job, replace(OPTIONS, steps=1), report=lambda _: None)
     assert card.config == tiny.card.config
     assert card.training.data == f"7 pictures from a.npy; started from tiny {tiny.id.hex()}"
-    again = train_folder(replace(job, init=""), replace(OPTIONS, steps=2), resume=True, report=lambda _: None)
+    again = trained(replace(job, init=""), replace(OPTIONS, steps=2), resume=True, report=lambda _: None)
     assert again.training.data == card.training.data and again.training.steps == 2
     pixels = tiles(1, 64)[0]
     mine, started = (
@@ -85,7 +90,7 @@ def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
 def test_what_is_added_to_a_model_does_nothing_until_it_has_learned_something(tiny: Codec) -> None:
     weights = load_weights(TINY)
     config = grown(weights.card.config, Shape(analysis_blocks=3, synthesis_blocks=2, coding_steps=3))
-    assert config == replace(tiny.card.config, analysis_blocks=3, synthesis_blocks=2, coding_steps=3)
+    assert config == replace(convolutional(tiny), analysis_blocks=3, synthesis_blocks=2, coding_steps=3)
     pixels, q = torch.from_numpy(tiles(8, 64)), torch.linspace(0, 1, 8)
     before, after = trainable(weights, pixels), trainable(weights, pixels, config)
     one, other = (rate_distortion(m, pixels, q, torch.Generator().manual_seed(0)).loss for m in (before, after))
@@ -96,9 +101,9 @@ def test_a_run_adds_blocks_and_a_coding_step(tmp_path: Path, tiny: Codec) -> Non
     np.save(tmp_path / "a.npy", tiles(8, 64))
     shape = Shape(synthesis_blocks=2, coding_steps=3)
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY), shape=shape)
-    card = train_folder(job, replace(OPTIONS, steps=3), report=lambda _: None)
+    card = trained(job, replace(OPTIONS, steps=3), report=lambda _: None)
     codec = load_codec(job.output)
-    assert card.config == codec.card.config == replace(tiny.card.config, synthesis_blocks=2, coding_steps=3)
+    assert card.config == codec.card.config == replace(convolutional(tiny), synthesis_blocks=2, coding_steps=3)
     pixels = skimage.data.coffee()[:75, :130]
     for effort in (0, 2):
         restored = codec.decode(codec.encode(pixels, 60, effort=effort, fallback=False))
