@@ -24,7 +24,7 @@ from sklearn.semi_supervised import LabelSpreading
 
 from aecodec.codec import load_codec
 from aecodec.pictures.arrays import read_array
-from aecodec.uses.anomaly import AnomalyDetector
+from aecodec.uses.anomaly import AnomalyDetector, Finding
 from aecodec.uses.duplicates import marks
 from aecodec.uses.features import features
 from aecodec.uses.meter import measured_in_pieces
@@ -104,7 +104,7 @@ def anomaly_shifts(data: Path) -> dict[str, Any]:
         train, test = pictures(data, name, "train")[:NORMAL], pictures(data, name, "t10k")
         detector = AnomalyDetector(name).fit(train)
         normal, rivals = test[:HELD], plain(flat(train))
-        signals = {
+        signals: dict[str, Callable[[Finding], float]] = {
             "ours": lambda f: f.score,
             "distortion alone": lambda f: f.z[1],
             "bits ratio alone": lambda f: f.z[0],

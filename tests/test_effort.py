@@ -95,7 +95,7 @@ def test_what_no_model_has_seen_becomes_no_worse(photo: Codec, quality: int) -> 
 
 def test_denoising_models_do_not_bring_back_the_noise(tiny: Codec, picture: Pixels) -> None:
     card = replace(tiny.card, training=replace(tiny.card.training, denoising=True))
-    codec = Codec(replace(tiny._model, card=card))
+    codec = Codec(replace(tiny.weights, card=card))
     assert codec.encode(picture, 60, effort=3) == tiny.encode(picture, 60, effort=0)
     with pytest.raises(ValueError, match="effort"):
         codec.encode(picture, effort=10)

@@ -58,8 +58,9 @@ def ray() -> Iterator[object]:
 
 
 @pytest.mark.cluster
+@pytest.mark.usefixtures("ray")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_steps_on_a_cluster(ray: object, tiny: Codec) -> None:
+def test_steps_on_a_cluster(tiny: Codec) -> None:
     import ray.data
 
     dataset = ray.data.from_items([{"bytes": data, "label": i} for i, data in enumerate(FILES)])

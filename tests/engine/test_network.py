@@ -157,8 +157,15 @@ def test_views_are_taken(kernels: str) -> None:
 @pytest.mark.parametrize("n", [1, 2])
 def test_some_rows(kernels: str, n: int, rows: slice) -> None:
     rng = np.random.default_rng(11)
-    up = [*block(rng, 16), DepthToSpace(2), *block(rng, 4), dense(rng, 4, 8), DepthToSpace(2)]
-    down = [*block(rng, 8), Neighbourhoods(), dense(rng, 72, 8), SpaceToDepth(2), *block(rng, 32), dense(rng, 32, 16)]
+    up: list[Layer] = [*block(rng, 16), DepthToSpace(2), *block(rng, 4), dense(rng, 4, 8), DepthToSpace(2)]
+    down: list[Layer] = [
+        *block(rng, 8),
+        Neighbourhoods(),
+        dense(rng, 72, 8),
+        SpaceToDepth(2),
+        *block(rng, 32),
+        dense(rng, 32, 16),
+    ]
     for layers, shape in (
         (up, (n, 11, 6, 16)),
         (up[:-1], (n, 21, 6, 16)),
@@ -167,7 +174,7 @@ def test_some_rows(kernels: str, n: int, rows: slice) -> None:
     ):
         x = image(rng, shape)
         assert np.array_equal(Network(layers, kernels)(x, rows), reference.run(layers, x)[:, rows])
-    pixels = [*block(rng, 16), dense(rng, 16, 64), ToPixels(4, 5)]
+    pixels: list[Layer] = [*block(rng, 16), dense(rng, 16, 64), ToPixels(4, 5)]
     x = image(rng, (n, 11, 6, 16))
     assert np.array_equal(Network(pixels, kernels)(x, rows), reference.run(pixels, x)[:, rows])
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.commands import cli, load, save
 
 RNG = np.random.default_rng(0)
-GROUND = np.ascontiguousarray(skimage.data.grass())  # type: ignore[no-untyped-call]
+GROUND = np.ascontiguousarray(skimage.data.grass())
 
 
 def grounds(count: int, seed: int = 0) -> np.typing.NDArray[np.uint8]:
@@ -141,7 +141,7 @@ def test_variations_are_between_the_picture_and_others(here: Path) -> None:
 
 
 def test_duplicates_are_found_coded_and_resized(here: Path) -> None:
-    cat, cup = skimage.data.chelsea(), skimage.data.coffee()  # type: ignore[no-untyped-call]
+    cat, cup = skimage.data.chelsea(), skimage.data.coffee()
     save(here / "p" / "cat.png", cat)
     save(here / "p" / "cat.jpg", cat, quality=60)
     save(here / "p" / "cup.png", cup)
