@@ -45,7 +45,7 @@ class Sample:
 
     @property
     def area(self) -> int:
-        """Pixels."""
+        """How many pixels the sample has."""
         return int(self.pixels.shape[0] * self.pixels.shape[1])
 
 
@@ -84,7 +84,7 @@ class Payment:
         return not self.reached or self.saved > self.weights_bytes
 
     def __str__(self) -> str:
-        """One line."""
+        """What was decided and why, with the numbers, in one line."""
         count = f"{self.whole.pictures:,} picture{'s' * (self.whole.pictures != 1)}"
         size = f"the weights ({_megabytes(self.weights_bytes)})"
         if not self.reached:

@@ -49,7 +49,7 @@ def within(part: slice, whole: slice) -> slice:
 
 
 def scaled(part: slice, factor: int) -> slice:
-    """From latents to pixels."""
+    """A range of latents as a range of pixels, ``factor`` of them to each."""
     return slice(part.start * factor, part.stop * factor)
 
 

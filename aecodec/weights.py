@@ -45,7 +45,7 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Weights:
-    """A loaded weights file."""
+    """A loaded weights file: its card, its id and its tensors."""
 
     card: Card
     id: bytes

@@ -31,7 +31,7 @@ NAMING = Naming(".aec")
 
 @dataclass(frozen=True)
 class Settings:
-    """How to compress."""
+    """How all pictures of one command are compressed."""
 
     model: str
     quality: float

@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def pixels(self) -> int:
-        """Of all pictures."""
+        """Width times height of all pictures together."""
         return self.width * self.height * (self.pictures or 1)
 
 
@@ -49,7 +49,7 @@ class ModelUse:
     packaged: bool  # comes with aecodec
 
     def __str__(self) -> str:
-        """In words."""
+        """The model's name and id, how many files it has made, and where its weights are, in one line."""
         name = f"{self.name} {self.id}" if self.name else self.id
         if self.embedded_bytes is not None:
             where = f"weights embedded, {self.embedded_bytes} bytes"

@@ -20,7 +20,7 @@ BD_RATE = "validation_bd_rate_jpeg_percent"  # the result in a card that the lis
 
 @dataclass(frozen=True)
 class Listed:
-    """A model, in short."""
+    """A model as the list of models shows it."""
 
     name: str
     id: str

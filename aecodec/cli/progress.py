@@ -63,7 +63,7 @@ class Progress:
             click.echo(f"{ERASE}{str(self)[:width]}", nl=False, err=True)
 
     def __str__(self) -> str:
-        """The line."""
+        """What is shown: the file's name, seconds, how many are done and what time is left."""
         now = time.monotonic()
         text = f"{self._name}  {now - self._since:.0f} s" if now - self._since >= 1 else self._name
         if self._total == 1:

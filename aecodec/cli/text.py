@@ -29,7 +29,7 @@ def plural(count: int, what: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows in aligned columns."""
+    """Lines of text with the rows' cells in aligned columns."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)

@@ -1,4 +1,4 @@
-"""The command that trains."""
+"""The command that trains a model on pictures."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Screen:
         self._terminal, self._speaks = sys.stderr.isatty(), speaks
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays on the screen."""
         if self._speaks:
             click.echo("\r\033[K" * self._terminal + text, err=True)
 

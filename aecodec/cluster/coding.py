@@ -70,11 +70,11 @@ class Compression:
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """Of picture files."""
+        """Endings of the names of files that are compressed: those of pictures."""
         return frozenset(images.suffixes() - {".aec"})
 
     def coder(self) -> Coder:
-        """Loads the model."""
+        """What compresses in a worker; loads the model."""
         return Compressor(self)
 
     def identity(self) -> dict[str, object]:
@@ -94,7 +94,7 @@ class Decompression:
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """Of compressed files."""
+        """Endings of the names of files that are decompressed."""
         return frozenset({".aec"})
 
     def coder(self) -> Coder:

@@ -21,7 +21,7 @@ ROWS = 64  # of a Parquet file at a time
 
 
 class Layout(StrEnum):
-    """How results are kept."""
+    """How the results of a run are kept."""
 
     FOLDER = "folder"
     TAR = "tar"

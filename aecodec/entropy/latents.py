@@ -92,12 +92,12 @@ class Tile:
 
     @property
     def rows(self) -> slice:
-        """Of the grid."""
+        """The rows of the latent grid that the tile covers."""
         return slice(self.top, self.top + self.height)
 
     @property
     def columns(self) -> slice:
-        """Of the grid."""
+        """The columns of the latent grid that the tile covers."""
         return slice(self.left, self.left + self.width)
 
     def of_hyper(self, grid: npt.NDArray[Number], stride: int) -> npt.NDArray[Number]:
@@ -202,7 +202,7 @@ class Writer:
 
     @property
     def exceptions(self) -> int:
-        """Those of the quantiser."""
+        """How many exceptions there are, see :class:`Quantiser`."""
         return self._quantiser.exceptions
 
     def hyper(self, count: int, height: int, width: int) -> Int16:
@@ -231,7 +231,7 @@ class Writer:
         self.crc = _checksum(symbols, self.crc)
 
     def finish(self) -> tuple[bytes, bytes]:
-        """Payload and escapes."""
+        """The bytes of the two sections PAYLOAD and ESCAPES."""
         return self._encoder.finish()
 
 

@@ -82,12 +82,12 @@ class TableSet(Sequence[Table]):
 
     @cached_property
     def minimums(self) -> Symbols:
-        """Of each table."""
+        """The smallest symbol of each table, int32 (tables,)."""
         return np.array([table.minimum for table in self.tables], np.int32)
 
     @cached_property
     def escapes(self) -> Symbols:
-        """Of each table."""
+        """Which position is the escape of each table, int32 (tables,)."""
         return np.array([table.escape for table in self.tables], np.int32)
 
 
@@ -139,7 +139,7 @@ class SymbolEncoder:
         self._escapes += b"".join(_write_integer(value) for value in values.tolist())
 
     def finish(self) -> tuple[bytes, bytes]:
-        """Payload and escapes."""
+        """Bytes of the range coder, and those of the integers that no table holds."""
         return self._coder.get_compressed().astype("<u4").tobytes(), bytes(self._escapes)
 
 

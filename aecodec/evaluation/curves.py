@@ -31,7 +31,7 @@ class Point:
     score: float
 
     def __str__(self) -> str:
-        """One line for messages."""
+        """The quality with its rate and its score, for messages."""
         return f"quality {self.quality:g}: {self.bpp:.4f} bpp, {self.score:.3f}"
 
 
@@ -50,7 +50,7 @@ class Curve:
 
     @property
     def scores(self) -> list[float]:
-        """The points' scores."""
+        """The points' scores by the curve's metric, from the lowest rate up."""
         return [point.score for point in self.points]
 
     @property

@@ -39,7 +39,7 @@ class Format:
     threads: str = ""
 
     def versions(self) -> dict[str, str]:
-        """Versions of the libraries."""
+        """Versions of the libraries that encode and decode, by the library's name."""
         return {library: _version(library) for library in self.libraries}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Machine:
-    """Where something was measured."""
+    """The machine and the system on which something was measured."""
 
     cpu: str
     cores: int
@@ -18,7 +18,7 @@ class Machine:
 
 
 def machine() -> Machine:
-    """This machine."""
+    """The machine that this process runs on."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():

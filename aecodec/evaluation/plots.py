@@ -31,7 +31,7 @@ class Style:
     dashes: tuple[float, ...] = ()
 
     def arguments(self) -> dict[str, Any]:
-        """For matplotlib."""
+        """Keywords for :meth:`matplotlib.axes.Axes.plot`."""
         line = (0, self.dashes) if self.dashes else "-"
         size = 5 if self.width > 2 else 4
         above = {"zorder": 5} if self.width > 2 else {}
@@ -131,7 +131,7 @@ def svg(figure: Any, salt: str, inline: bool = True) -> str:
 
 
 def png(figure: Any) -> bytes:
-    """PNG on white."""
+    """Bytes of a figure as PNG on white."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
     return file.getvalue()

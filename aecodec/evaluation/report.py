@@ -66,7 +66,7 @@ def html(
     published: Sequence[Published] = (),
     matrix: Matrix | None = None,
 ) -> str:
-    """The page."""
+    """The report as one page of HTML that needs no other file."""
     jinja = optional("jinja2")
     environment = jinja.Environment(autoescape=True, undefined=jinja.StrictUndefined)
     raw = sum(picture.pixels * picture.channels for picture in results.pictures)

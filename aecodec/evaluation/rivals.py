@@ -46,7 +46,7 @@ class Rival:
         return self.format.encode(pixels, **self.options, **setting)
 
     def decode(self, data: bytes, /) -> Pixels:
-        """Pixels of a file."""
+        """Pixels (H, W, 3) or (H, W) of a file that :meth:`encode` has made."""
         return self.format.decode(data)
 
     def with_threads(self, threads: int) -> Rival:

@@ -34,7 +34,7 @@ class PictureRecord:
 
     @property
     def pixels(self) -> int:
-        """Width times height."""
+        """How many pixels the picture has, its width times its height."""
         return self.width * self.height
 
 

@@ -130,7 +130,7 @@ class Summary:
 
     @property
     def ours(self) -> Scored | None:
-        """Our first model."""
+        """The first of the measured models of aecodec."""
         return next((each for each in self.scored if each.ours), None)
 
     @property

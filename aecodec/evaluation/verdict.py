@@ -43,7 +43,7 @@ class Extent:
     pixels: int
 
     def __str__(self) -> str:
-        """In words."""
+        """The number of pictures and their megapixels, in words."""
         return f"{self.pictures:,} picture{'s' * (self.pictures != 1)} ({_megapixels(self.pixels)})"
 
 
@@ -63,7 +63,7 @@ class Other:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the model saves."""
+    """What a model saves against other codecs on pictures of the user's."""
 
     measured: Extent
     whole: Extent  # all pictures of the user, to which the measured ones are extrapolated
@@ -89,7 +89,7 @@ class Verdict:
         return math.ceil(self.weights_bytes / saved)
 
     def results(self) -> dict[str, float]:
-        """For the model's card."""
+        """The verdict as named numbers for the model's card."""
         which = "held_out" if self.held_out else "evaluated"
         results: dict[str, float] = {
             f"{which}_pictures": self.measured.pictures,

@@ -360,7 +360,7 @@ class Reader:
 
     @property
     def remaining(self) -> int:
-        """Bytes."""
+        """How many bytes have not been taken yet."""
         return len(self.data) - self.position
 
     def take(self, count: int, what: str) -> bytes:
@@ -378,7 +378,7 @@ class Reader:
         return int.from_bytes(self.take(count, what), "little")
 
     def varint(self, what: str) -> int:
-        """The inverse of :func:`varint`."""
+        """The next number that :func:`varint` has written. Raises FormatError and TruncatedError."""
         value = 0
         for index in range(VARINT_BYTES):
             byte = self.integer(1, what)

@@ -32,7 +32,7 @@ class Order:
 
     @cached_property
     def steps(self) -> int:
-        """How many."""
+        """How many steps the latents are coded in."""
         return 1 + max(map(max, self.steps_of))
 
     def channels(self, step: int, phase: int, count: int) -> slice:

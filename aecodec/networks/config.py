@@ -89,7 +89,7 @@ class SharedConfig:
 
 @dataclass(frozen=True)
 class ConvolutionalConfig(SharedConfig):
-    """A convolutional model."""
+    """The shape of a convolutional model, for pictures of any size."""
 
     channels: int = within(1, 2048, 160)  # C, at 1/8
     analysis_blocks: int = within(1, 64, 2)
@@ -99,12 +99,12 @@ class ConvolutionalConfig(SharedConfig):
 
     @property
     def stride(self) -> int:
-        """16."""
+        """Pixels per latent, in both directions: 16."""
         return STRIDE
 
     @property
     def hyper_stride(self) -> int:
-        """4."""
+        """Latents per hyper latent, in both directions: 4."""
         return HYPER_STRIDE
 
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:
@@ -139,12 +139,12 @@ class FullyConnectedConfig(SharedConfig):
 
     @property
     def stride(self) -> int:
-        """The block's side."""
+        """Pixels per latent, in both directions: the block's side."""
         return self.block
 
     @property
     def hyper_stride(self) -> int:
-        """1: every block has its own hyper latents."""
+        """Latents per hyper latent: 1, as every block has its own hyper latents."""
         return 1
 
     def kilo_macs_per_pixel(self) -> tuple[float, float, float]:

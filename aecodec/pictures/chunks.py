@@ -29,7 +29,7 @@ _PER_METRE = 1  # the unit of pHYs; 0 is none, the two numbers are the shape of 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One of PNG's chunks."""
+    """A chunk of a PNG file: its type of four letters and its body."""
 
     type: bytes
     body: bytes
@@ -159,7 +159,7 @@ def chunks_of_png(data: bytes) -> Iterator[Chunk]:
 
 
 def deflate(data: bytes) -> bytes:
-    """The inverse of :func:`inflate`."""
+    """Compress bytes by zlib, as PNG has them; the inverse of :func:`inflate`."""
     return zlib.compress(data, 9)
 
 

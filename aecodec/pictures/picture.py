@@ -35,12 +35,12 @@ class Picture:
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """Rows of the picture, in pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """Columns of the picture, in pixels."""
         return int(self.pixels.shape[1])
 
     @property

@@ -153,7 +153,7 @@ def open_image(file: BinaryIO) -> ImageFile.ImageFile:
 
 
 def _samples(image: Image.Image, deep: bool, data: bytes = b"") -> Picture:
-    """Pixels and alpha."""
+    """Pixels and alpha of an image that Pillow has opened."""
     samples = sixteen_bits(image, data) if deep else None
     if samples is None:
         profile = "icc_profile" in image.info or any(chunk.type == b"iCCP" for chunk in chunks_of_png(data))

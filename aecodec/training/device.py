@@ -87,7 +87,7 @@ class DeviceTrainer(Trainer):
         torch.set_float32_matmul_precision("high")
 
     def step(self, executor: ThreadPoolExecutor) -> Terms:
-        """Advance by one step."""
+        """Advance by one step of the optimiser; the terms of its loss."""
         began, count = time.monotonic(), self._count()
         draw = self.crops.draw(self.progress.step, count)
         step = self._prepared(count)

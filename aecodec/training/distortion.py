@@ -18,7 +18,7 @@ SQUARED_SHARE = 0.15  # of squared error in the distortion for the eye: it keeps
 
 @dataclass(frozen=True)
 class Errors:
-    """One value per sample."""
+    """How far restored crops are from the originals, one value (N,) for each crop."""
 
     total: Tensor  # what is weighed against bits, in squared grey levels or what is worth as much
     mse: Tensor  # squared grey levels

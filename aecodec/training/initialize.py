@@ -105,7 +105,7 @@ def _start_connected(model: Model, x: Tensor) -> Tensor:
 
 
 def _set(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
-    """Set a 1x1 convolution."""
+    """Set a 1x1 convolution to a matrix (outputs, inputs) and a bias (outputs,)."""
     layer.weight.copy_(weight[:, :, None, None])
     if bias is not None:
         assert layer.bias is not None

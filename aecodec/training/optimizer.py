@@ -81,7 +81,7 @@ class Optimizer:
 
     @torch.no_grad()
     def _adapt(self, name: str, grad: Tensor, rate: float) -> None:
-        """Adam's step."""
+        """One step of Adam (Kingma and Ba, 2015) for one parameter."""
         parameter, momentum = self.parameters[name], self.first[name]
         beta_1, beta_2 = ADAM_BETAS
         second = self.second[name]

@@ -48,7 +48,7 @@ def _period(random: np.random.Generator) -> int:
 
 
 def stripes(random: np.random.Generator, size: int, colours: int) -> Values:
-    """Across, upright or slanted."""
+    """Stripes that run across, upright or slanted."""
     y, x = np.mgrid[:size, :size]
     step = ((0, 1), (1, 0), (1, 1), (1, -1))[int(random.integers(4))]
     period = _period(random)
@@ -56,7 +56,7 @@ def stripes(random: np.random.Generator, size: int, colours: int) -> Values:
 
 
 def checks(random: np.random.Generator, size: int, colours: int) -> Values:
-    """A chequered board."""
+    """A chequered board of two colours."""
     side = _period(random) // 2
     y, x = np.mgrid[:size, :size] // side
     return _between((x + y) % 2 == 0, random, colours)

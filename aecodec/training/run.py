@@ -227,7 +227,7 @@ def _described(job: Job, count: int, origin: str) -> str:
 
 
 def _gains(validation: Validation) -> dict[str, float]:
-    """For the model's card."""
+    """Bytes against JPEG's at equal quality (BD-rate, percent), for the model's card."""
     gains = {
         "validation_bd_rate_jpeg_percent": validation.bd_rate,
         "validation_bd_rate_jpeg_ssimulacra2_percent": validation.bd_rate_ssimulacra2,

@@ -131,7 +131,7 @@ def _table(probabilities: Probabilities) -> RawTable:
 
 
 def _gaussian(index: int) -> npt.NDArray[np.float64]:
-    """Probabilities of 0..MAX_RADIUS."""
+    """Probabilities that a Gaussian of this scale index rounds to 0, 1 .. MAX_RADIUS."""
     scale = standard_deviation(index)
     beyond = [0.5 * math.erfc((k - 0.5) / (scale * math.sqrt(2))) for k in range(MAX_RADIUS + 2)]
     return -np.diff(beyond)

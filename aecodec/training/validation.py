@@ -57,7 +57,7 @@ class Validator:
         self._reference = measure_all(JPEG, self.pictures, METRICS)
 
     def __call__(self, codec: Codec) -> Validation:
-        """Measure ``codec``."""
+        """Measure a codec on the held-out pictures, by real files."""
         measured = measure_all(Aecodec(codec, effort=0, qualities=QUALITIES), self.pictures, METRICS)
         scores = {point.quality: point.score for point in _curve(measured, FAST_SSIMULACRA2).points}
         points = _curve(measured, PSNR).points

@@ -46,7 +46,7 @@ class Latents(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: npt.ArrayLike) -> Features:
-        """Features (N, K), float32."""
+        """The features (N, K) of N pictures, in float32."""
         check_is_fitted(self)
         pictures = self._pictures(X, reset=False)
         parts = measured_in_pieces(self._codec(), pictures, self.quality)
