@@ -98,7 +98,8 @@ def main(folder: Path) -> None:
         for each, (model, data) in files.items():
             (folder / f"v1-{each}.aec").write_bytes(data)
             pixels = decode_stack(data, models=[path]) if each == "stack" else codec.decode_picture(data).pixels
-            expected[each] = {"model": model, "bytes": len(data), "shape": pixels.shape, "crc": zlib.crc32(pixels)}
+            crc = zlib.crc32(pixels.tobytes())
+            expected[each] = {"model": model, "bytes": len(data), "shape": pixels.shape, "crc": crc}
     (folder / "v1.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
