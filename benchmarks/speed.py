@@ -209,7 +209,10 @@ def main(
         os.environ[VARIABLE] = NUMPY  # looked at when networks are made
         models.append(Aecodec(Codec(codec.weights), name=f"aecodec, {NUMPY}"))
         del os.environ[VARIABLE]
-    rivals = (*models, *(rival.with_threads(options.threads) for rival in (*RIVALS, YARDSTICK)))
+    rivals: tuple[MeasuredCodec, ...] = (
+        *models,
+        *(rival.with_threads(options.threads) for rival in (*RIVALS, YARDSTICK)),
+    )
     settings = [nearest_quality(rival, pictures, options.psnr) for rival in rivals]
     speeds, products = time_all(settings, pictures, options.repetitions)
     rows = describe(settings, speeds, pixels)
