@@ -25,6 +25,7 @@ class TrainingRecord:
     machine: str = ""
     revision: str = ""
     denoising: bool = False  # pictures had noise that was not to be restored
+    distortion: str = "mse"  # what it was trained for: "mse", "bce", or "eye"
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -31,6 +31,12 @@ def photo() -> Codec:
 
 
 @pytest.fixture(scope="session")
+def photo_psnr() -> Codec:
+    """The codec of the general model for squared error."""
+    return load_codec("photo-psnr")
+
+
+@pytest.fixture(scope="session")
 def picture() -> npt.NDArray[np.uint8]:
     """A photograph, (192, 256, 3)."""
     return np.ascontiguousarray(skimage.data.chelsea()[40:232, 100:356])

@@ -145,7 +145,7 @@ def test_grey_stays_grey(photo: Codec) -> None:
     assert parse_header(data).channels == 1
     assert psnr(grey, photo.decode(data)) > 30
     as_colour = photo.decode(photo.encode(np.repeat(grey[:, :, None], 3, axis=2), 60)).astype(int)
-    assert np.abs(as_colour.mean((0, 1)) - as_colour.mean()).max() < 0.5  # no cast
+    assert np.abs(as_colour.mean((0, 1)) - as_colour.mean()).max() < 1  # no cast
 
 
 @pytest.mark.parametrize("channels", [2, 4])
@@ -203,12 +203,12 @@ def test_arrays_that_are_no_pictures(tiny: Codec) -> None:
 
 
 @pytest.mark.parametrize("share", [0.4, 0.7, 1.3])
-def test_target_size(photo: Codec, picture: Pixels, share: float) -> None:
-    target = int(share * len(photo.encode(picture, 50)))
-    data = photo.encode_picture(Picture(picture), target_size=target, effort=1)
+def test_target_size(photo_psnr: Codec, picture: Pixels, share: float) -> None:
+    target = int(share * len(photo_psnr.encode(picture, 50)))
+    data = photo_psnr.encode_picture(Picture(picture), target_size=target, effort=1)
     assert 0.97 * target < len(data) <= target
-    plain = photo.encode_picture(Picture(picture), target_size=target, effort=0)
-    assert psnr(picture, photo.decode(data)) > psnr(picture, photo.decode(plain)) > 25
+    plain = photo_psnr.encode_picture(Picture(picture), target_size=target, effort=0)
+    assert psnr(picture, photo_psnr.decode(data)) > psnr(picture, photo_psnr.decode(plain)) > 25
 
 
 def test_target_size_runs_the_analysis_once(photo: Codec, picture: Pixels) -> None:

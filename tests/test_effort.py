@@ -36,9 +36,9 @@ def cost(codec: Codec, pixels: Pixels, data: bytes, quality: float) -> float:
     return 8 * len(data) / (pixels.size // 3) + float(weight) * mse(pixels, restored)
 
 
-def test_effort_makes_files_smaller_at_equal_quality(photo: Codec, picture: Pixels) -> None:
+def test_effort_makes_files_smaller_at_equal_quality(photo_psnr: Codec, picture: Pixels) -> None:
     pictures = [picture, skimage.data.coffee()[100:292, 100:356], skimage.data.astronaut()[20:212, 100:356]]
-    none, little, more, much = (curve(photo, pictures, effort) for effort in (0, 1, 2, 6))
+    none, little, more, much = (curve(photo_psnr, pictures, effort) for effort in (0, 1, 2, 6))
     assert bd_rate(none, little) < -1.5
     assert bd_rate(little, more) < -0.5
     assert bd_rate(more, much) < -1.5
@@ -56,9 +56,9 @@ def test_effort_on_stacks(tiny: Codec) -> None:
     assert costs[1] < 0.995 * costs[0]
 
 
-def test_grey_pictures_stay_grey(photo: Codec, picture: Pixels) -> None:
+def test_grey_pictures_stay_grey(photo_psnr: Codec, picture: Pixels) -> None:
     grey = np.ascontiguousarray(picture[:100, :90, 1])
-    restored = photo.decode(photo.encode(grey, 50, effort=1))
+    restored = photo_psnr.decode(photo_psnr.encode(grey, 50, effort=1))
     assert restored.shape == grey.shape
 
 
@@ -71,8 +71,8 @@ def test_effort_within_inference_mode(tiny: Codec, picture: Pixels) -> None:
         assert tiny.encode(picture, 60, effort=1) == tiny.encode(picture, 60, effort=1)
 
 
-def test_target_sizes_are_kept(photo: Codec, picture: Pixels) -> None:
-    assert len(photo.encode_picture(Picture(picture), target_size=3000, effort=2)) <= 3000
+def test_target_sizes_are_kept(photo_psnr: Codec, picture: Pixels) -> None:
+    assert len(photo_psnr.encode_picture(Picture(picture), target_size=3000, effort=2)) <= 3000
 
 
 @pytest.mark.parametrize("effort", [-1, 10])
@@ -84,13 +84,17 @@ def test_other_efforts_are_refused(tiny: Codec, picture: Pixels, effort: int) ->
 
 
 @pytest.mark.parametrize("quality", [30, 90])
-def test_what_no_model_has_seen_becomes_no_worse(photo: Codec, quality: int) -> None:
+def test_what_no_model_has_seen_becomes_no_worse(photo_psnr: Codec, quality: int) -> None:
     checks = np.indices((96, 96)) // 8
     pictures = [np.full((64, 64, 3), (0, 255, 0), np.uint8), np.repeat(checks.sum(0)[..., None] % 2 * 255, 3, 2)]
     for pixels in (np.asarray(each, np.uint8) for each in pictures):
-        files = [photo.encode(pixels, quality, effort=effort, fallback=False) for effort in (0, 1, 6)]
-        none, little, much = (cost(photo, pixels, data, quality) for data in files)
+        files = [photo_psnr.encode(pixels, quality, effort=effort, fallback=False) for effort in (0, 1, 6)]
+        none, little, much = (cost(photo_psnr, pixels, data, quality) for data in files)
         assert max(little, much) < 1.01 * none
+
+
+def test_models_for_the_eye_are_not_refined(photo: Codec, picture: Pixels) -> None:
+    assert photo.encode(picture, 60, effort=3) == photo.encode(picture, 60, effort=0)
 
 
 def test_denoising_models_do_not_bring_back_the_noise(tiny: Codec, picture: Pixels) -> None:

@@ -195,6 +195,7 @@ class Run:
             machine=f"{options.device}, {self.trainer.ranks.count * options.workers} workers",
             revision=_revision(),
             denoising=options.objective.noise is not None,
+            distortion=options.objective.distortion,
         )
         model = self.trainer.averaged_model()
         parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -28,7 +28,7 @@ def test_installed_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny:
     monkeypatch.setenv("AECODEC_MODELS", str(tmp_path))
     names, *installed, last = models().stdout.splitlines()
     assert names.split() == ["name", "id", "kind", "size", "BD-rate", "trained", "on", "file"]
-    assert [line.split()[0] for line in installed] == ["cells", "digits", "fashion", "photo"]
+    assert [line.split()[0] for line in installed] == ["cells", "digits", "fashion", "photo", "photo-psnr"]
     assert tiny.id.hex() in last
     assert str(tmp_path / "mine.safetensors") in last
 

@@ -26,7 +26,7 @@ from tests.conftest import TINY
 
 __all__ = ["folder", "it_pays"]  # fixtures
 
-PHOTO = next((Path(weights.__file__).parent.parent / "weights").glob("photo-*.safetensors"))
+PHOTO = weights.find("photo")
 
 
 # --- there and back ---
