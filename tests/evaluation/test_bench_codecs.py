@@ -107,9 +107,9 @@ def test_models_are_named_and_told_apart(tmp_path: Path) -> None:
     assert model.id in model.settings
     original = picture(64, 96, 1)
     assert model.decode(model.encode(original, 60)).shape == original.shape
-    usual, little = models([str(TINY)], (DEFAULT_EFFORT, 0))
+    usual, little = models([str(TINY)], (DEFAULT_EFFORT, 1))
     assert usual == model
-    assert little.name == f"{model.name}, effort 0"
+    assert little.name == f"{model.name}, effort 1"
     assert little.settings != model.settings
     assert little.encode(original, 60) != model.encode(original, 60)
     with pytest.raises(ModelError, match="same model twice"):

@@ -157,7 +157,7 @@ def test_crops_of_blocks_are_multiples_of_them() -> None:
 
 def test_crops_below_a_hyper_latent_are_for_small_pictures_only(tmp_path: Path) -> None:
     for i in range(4):
-        Image.new("RGB", (48, 40)).save(tmp_path / f"{i}.png")
+        Image.new("RGB", (48, 40), (60 * i, 0, 0)).save(tmp_path / f"{i}.png")
     job = Job(tmp_path, tmp_path / "m.safetensors", tmp_path / "run")
     with pytest.raises(DataError, match=r"png: 48 x 40 pixels; crops of 32 make a model of pictures up to that size"):
         train_folder(job, replace(OPTIONS, crop=32), SMALL, report=lambda _: None)
