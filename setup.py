@@ -28,6 +28,7 @@ setup(
         "aecodec._weights": ["*"],
         "aecodec.engine": ["*.pyi"],
         "aecodec.evaluation": ["assets/*"],
+        "aecodec.uses": ["assets/*"],
     },
     cmdclass={"build_ext": Build},
     ext_modules=[
