@@ -110,7 +110,7 @@ def test_the_estimate_of_the_jacobian_is_right(models: dict[Objective, Model]) -
         latents: torch.Tensor = model.analysis(x)
         return latents * gain
 
-    exact = float(jacrev(code)(x).square().sum()) * (4 / 255) ** 2
+    exact = float(jacrev(code)(x).square().sum().detach()) * (4 / 255) ** 2
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         estimate = np.mean([float(jacobian_norm(model, x, code(x), gain, generator)) for _ in range(400)])
