@@ -15,9 +15,11 @@ from PIL import Image
 import aecodec
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-)
+BLOCKS = [
+    block
+    for page in ("README.md", "docs/usage.md")
+    for block in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.M)
+]
 
 
 def modules_with_examples() -> list[str]:
@@ -32,14 +34,14 @@ def test_examples_in_docstrings(name: str) -> None:
     assert not found.failed
 
 
-def test_readme_has_examples() -> None:
+def test_there_are_examples() -> None:
     assert any("aecodec.encode(" in block for block in BLOCKS)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_examples_of_the_readme(block: str, here: Path, picture: npt.NDArray[np.uint8]) -> None:
+def test_examples_of_the_documents(block: str, here: Path, picture: npt.NDArray[np.uint8]) -> None:
     array = picture[:48, :64]
     Image.fromarray(array).save(here / "photo.png")
     (here / "photo.aec").write_bytes(aecodec.encode(array))
     pictures = np.stack([array[:32, i : i + 32] for i in range(20)])
-    exec(compile(block, "README.md", "exec"), {"aecodec": aecodec, "array": array, "pictures": pictures})
+    exec(compile(block, "example", "exec"), {"aecodec": aecodec, "array": array, "pictures": pictures})
