@@ -126,12 +126,14 @@ def test_the_default_is_none(tiny: Codec, picture: Pixels) -> None:
 def test_effort_from_the_command_line_python_and_pillow(picture: Pixels, tmp_path: Path) -> None:
     source = tmp_path / "cat.png"
     Image.fromarray(picture).save(source)
-    result = CliRunner().invoke(main, ["compress", str(source), "-q", "30", "--effort", "2", "--quiet"])
+    result = CliRunner().invoke(
+        main, ["compress", str(source), "-q", "30", "--effort", "2", "--model", "photo-psnr", "--quiet"]
+    )
     assert result.exit_code == 0, result.output
-    data = aecodec.encode(picture, 30, effort=2)
+    data = aecodec.encode(picture, 30, "photo-psnr", effort=2)
     assert (tmp_path / "cat.aec").read_bytes() == data
-    assert data != aecodec.encode(picture, 30)
-    Image.fromarray(picture).save(tmp_path / "pillow.aec", quality=30, effort=2)
+    assert data != aecodec.encode(picture, 30, "photo-psnr")
+    Image.fromarray(picture).save(tmp_path / "pillow.aec", quality=30, effort=2, model="photo-psnr")
     assert (tmp_path / "pillow.aec").read_bytes() == data
 
 

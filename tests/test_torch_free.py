@@ -74,6 +74,6 @@ main(["train", "pictures", "-o", "a.safetensors"])
     assert done.stderr == "aecodec: training needs torch: pip install 'aecodec[train]'\n"
     effort = """
 import numpy as np, aecodec
-aecodec.encode(np.zeros((40, 40, 3), np.uint8), effort=1)
+aecodec.encode(np.zeros((40, 40, 3), np.uint8), model="photo-psnr", effort=1)
 """
     assert "MissingExtra: effort above 0 needs torch: pip install 'aecodec[train]'" in run(effort, tmp_path).stderr

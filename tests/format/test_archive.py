@@ -26,7 +26,7 @@ from tests.conftest import TINY
 
 __all__ = ["folder", "it_pays"]  # fixtures
 
-PHOTO = weights.find("photo")
+PHOTO = weights.find("photo-psnr")
 
 
 # --- there and back ---
@@ -172,7 +172,7 @@ def psnr(folder: Path, name: str) -> float:
     return float(-10 * np.log10(np.mean(error**2) / 255**2))
 
 
-def test_weights_that_pay_are_embedded(folder: Path, monkeypatch: pytest.MonkeyPatch, photo: Codec) -> None:
+def test_weights_that_pay_are_embedded(folder: Path, monkeypatch: pytest.MonkeyPatch, photo_psnr: Codec) -> None:
     """The package has the small model, the large one is the user's, and there are many pictures."""
     (folder / "package").mkdir()
     shutil.copy(TINY, folder / "package" / "photo.safetensors")
@@ -181,7 +181,7 @@ def test_weights_that_pay_are_embedded(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(payoff, "_extent", lambda _: Extent(100_000, 540_000_000))
     said = compress("--embed-model", "-q", 30).stderr.splitlines()
     assert said[0].startswith(f"the weights ({PHOTO.stat().st_size / 1e6:.2f} MB) go into the archive: ")
-    assert f"models/photo-{photo.id.hex()}.safetensors" in entries(folder / "cells.zip")
+    assert f"models/photo-psnr-{photo_psnr.id.hex()}.safetensors" in entries(folder / "cells.zip")
     cli("decompress", "cells.zip", "-o", "out")
 
 
