@@ -19,13 +19,17 @@
 #define ROWS 6
 #define PAIR(lane, i) (2 * (lane) + (i))
 
+#ifdef __GNUC__ /* the type that additions have: copies of others go through memory, with gcc 12 */
+typedef int32_t sums __attribute__((vector_size(32), may_alias));
+#else
 typedef __m256i sums;
+#endif
 typedef __m256i shorts;
 typedef __m256i pairs;
 
-static inline sums sums_load(const int32_t *x) { return _mm256_loadu_si256((const __m256i *)x); }
-static inline sums shifted(sums x, sums by) { return _mm256_srav_epi32(x, by); }
-static inline shorts narrowed(sums low, sums high) { return _mm256_packs_epi32(low, high); }
+static inline sums sums_load(const int32_t *x) { return (sums)_mm256_loadu_si256((const __m256i *)x); }
+static inline sums shifted(sums x, sums by) { return (sums)_mm256_srav_epi32((__m256i)x, (__m256i)by); }
+static inline shorts narrowed(sums low, sums high) { return _mm256_packs_epi32((__m256i)low, (__m256i)high); }
 static inline shorts shorts_load(const int16_t *x) { return _mm256_loadu_si256((const __m256i *)x); }
 static inline void shorts_store(int16_t *y, shorts x) { _mm256_storeu_si256((__m256i *)y, x); }
 static inline shorts added(shorts a, shorts b) { return _mm256_adds_epi16(a, b); }
@@ -38,7 +42,7 @@ static inline pairs pair_load(const int16_t *x) {
     return _mm256_set1_epi32(both);
 }
 static inline sums dot(sums total, shorts weights, shorts x) {
-    return _mm256_add_epi32(total, _mm256_madd_epi16(x, weights));
+    return (sums)_mm256_add_epi32((__m256i)total, _mm256_madd_epi16(x, weights));
 }
 static inline sums dot_pair(sums total, shorts weights, pairs x) { return dot(total, weights, x); }
 static inline shorts zip_low(shorts a, shorts b) { return _mm256_unpacklo_epi16(a, b); }

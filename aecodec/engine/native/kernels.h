@@ -75,52 +75,100 @@ INLINE shorts load_some(const int16_t *x, ptrdiff_t count) {
     return shorts_load(all);
 }
 
-/* A panel's outputs, of which there are `outputs`, at `rows` positions. */
-INLINE void dense_block(const int rows, const int32_t *panel, ptrdiff_t inputs, ptrdiff_t outputs, int32_t slope,
-                        struct positions at, const int16_t *x, const int16_t *skip, int16_t *y) {
-    const int32_t *bias = panel, *shift = panel + PANEL;
-    const int16_t *weight = (const int16_t *)(shift + PANEL);
-    sums total[ROWS][VECTORS];
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < VECTORS; v++) total[r][v] = sums_load(bias + v * LANES);
-    for (ptrdiff_t i = 0; i + 2 <= inputs; i += 2) {
-        UNROLL for (int r = 0; r < rows; r++) {
-            pairs pair = pair_load(x + r * at.x_stride + i);
-            UNROLL for (int v = 0; v < VECTORS; v++)
-                total[r][v] = dot_pair(total[r][v], shorts_load(weight + v * WIDTH), pair);
-        }
-        weight += VECTORS * WIDTH;
-    }
-    if (inputs % 2) {
-        UNROLL for (int r = 0; r < rows; r++) {
-            const int16_t last[2] = {x[r * at.x_stride + inputs - 1], 0};
-            pairs pair = pair_load(last);
-            UNROLL for (int v = 0; v < VECTORS; v++)
-                total[r][v] = dot_pair(total[r][v], shorts_load(weight + v * WIDTH), pair);
-        }
-    }
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < VECTORS; v += 2) {
-            ptrdiff_t first = v * LANES, where = r * at.y_stride + first;
-            shorts value = narrowed(shifted(total[r][v], sums_load(shift + first)),
-                                    shifted(total[r][v + 1], sums_load(shift + first + LANES)));
-            if (slope < 1 << 15) value = leaky(value, slope);
-            if (skip) value = added(value, load_some(skip + where, outputs - first));
-            store_some(y + where, value, outputs - first);
-        }
+/* Two vectors of sums of one position on their way out, of whose outputs there are `count`. */
+INLINE void store_sums(sums low, sums high, const int32_t *shift, int32_t slope, const int16_t *skip, int16_t *y,
+                       ptrdiff_t count) {
+    shorts value = narrowed(shifted(low, sums_load(shift)), shifted(high, sums_load(shift + LANES)));
+    if (slope < 1 << 15) value = leaky(value, slope);
+    if (skip) value = added(value, load_some(skip, count));
+    store_some(y, value, count);
 }
+
+/* Sums have names of their own, not places in an array: no compiler leaves those in memory. */
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define BEGIN(r) sums total##r##_0 = bias_0, total##r##_1 = bias_1, total##r##_2 = bias_2, total##r##_3 = bias_3;
+#define ADD(r)                                                        \
+    if (r < rows) {                                                   \
+        pairs pair = PAIR_OF(r);                                      \
+        total##r##_0 = dot_pair(total##r##_0, weight_0, pair);        \
+        total##r##_1 = dot_pair(total##r##_1, weight_1, pair);        \
+        if (VECTORS > 2) {                                            \
+            total##r##_2 = dot_pair(total##r##_2, weight_2, pair);    \
+            total##r##_3 = dot_pair(total##r##_3, weight_3, pair);    \
+        }                                                             \
+    }
+#define END(r)                                                                                                       \
+    if (r < rows) {                                                                                                  \
+        const int16_t *added_to = skip ? skip + r * at.y_stride : NULL;                                              \
+        store_sums(total##r##_0, total##r##_1, shift, slope, added_to, y + r * at.y_stride, outputs);                \
+        if (VECTORS > 2 && outputs > WIDTH)                                                                          \
+            store_sums(total##r##_2, total##r##_3, shift + WIDTH, slope, added_to ? added_to + WIDTH : NULL,         \
+                       y + r * at.y_stride + WIDTH, outputs - WIDTH);                                                \
+    }
+#define WEIGHTS(from)                                                                                     \
+    const shorts weight_0 = shorts_load(from), weight_1 = shorts_load((from) + WIDTH);                    \
+    const shorts weight_2 = VECTORS > 2 ? shorts_load((from) + (VECTORS - 2) * WIDTH) : weight_0;         \
+    const shorts weight_3 = VECTORS > 2 ? shorts_load((from) + (VECTORS - 1) * WIDTH) : weight_0;         \
+    (void)weight_2, (void)weight_3;
+
+/* A panel's outputs, of which there are `outputs`, at `rows` positions. The number of inputs is even or, where that is
+   `odd`, one more than that. */
+INLINE void dense_block(const int rows, const int odd, const int32_t *panel, ptrdiff_t inputs, ptrdiff_t outputs,
+                        int32_t slope, struct positions at, const int16_t *x, const int16_t *skip, int16_t *y) {
+    const int32_t *bias = panel, *shift = panel + PANEL;
+    const int16_t *weight = (const int16_t *)(shift + PANEL), *end = x + inputs - odd;
+    const sums bias_0 = sums_load(bias), bias_1 = sums_load(bias + LANES);
+    const sums bias_2 = VECTORS > 2 ? sums_load(bias + (VECTORS - 2) * LANES) : bias_0;
+    const sums bias_3 = VECTORS > 2 ? sums_load(bias + (VECTORS - 1) * LANES) : bias_0;
+    EACH_ROW(BEGIN)
+    if (!odd || x < end) do { /* a loop that may end before it begins has its sums in memory, with gcc 12 */
+            WEIGHTS(weight)
+#define PAIR_OF(r) pair_load(x + r * at.x_stride)
+            EACH_ROW(ADD)
+#undef PAIR_OF
+            x += 2;
+            weight += VECTORS * WIDTH;
+        } while (x < end);
+    if (odd) {
+        WEIGHTS(weight)
+#define PAIR_OF(r) pair_load((const int16_t[2]){x[r * at.x_stride], 0})
+        EACH_ROW(ADD)
+#undef PAIR_OF
+    }
+    EACH_ROW(END)
+}
+
+#define FEW ((ROWS + 2) / 3) /* positions of a block for what is left */
+
+/* The instructions of a block of so many positions, once. */
+#define BLOCK(name, rows, odd)                                                                                       \
+    static void name(const int32_t *panel, ptrdiff_t inputs, ptrdiff_t outputs, int32_t slope, struct positions at,  \
+                     const int16_t *x, const int16_t *skip, int16_t *y) {                                            \
+        dense_block(rows, odd, panel, inputs, outputs, slope, at, x, skip, y);                                       \
+    }
+BLOCK(block_of_all, ROWS, 0)
+BLOCK(block_of_few, FEW, 0)
+BLOCK(block_of_one, 1, 0)
+BLOCK(odd_block_of_one, 1, 1)
 
 /* All outputs of so few positions that their inputs stay in the cache. */
 static void dense_positions(const void *packed, ptrdiff_t inputs, ptrdiff_t outputs, int32_t slope,
                             struct positions at, const int16_t *x, const int16_t *skip, int16_t *y) {
     for (ptrdiff_t first = 0; first < outputs; first += PANEL) {
-        ptrdiff_t done = 0;
-        for (; done + ROWS <= at.count; done += ROWS)
-            dense_block(ROWS, packed, inputs, outputs - first, slope, at, x + done * at.x_stride,
-                        skip ? skip + done * at.y_stride + first : NULL, y + done * at.y_stride + first);
-        for (; done < at.count; done++)
-            dense_block(1, packed, inputs, outputs - first, slope, at, x + done * at.x_stride,
-                        skip ? skip + done * at.y_stride + first : NULL, y + done * at.y_stride + first);
+        for (ptrdiff_t done = 0, rows; done < at.count; done += rows) {
+            const ptrdiff_t left = at.count - done;
+            const int16_t *from = x + done * at.x_stride, *with = skip ? skip + done * at.y_stride + first : NULL;
+            int16_t *to = y + done * at.y_stride + first;
+            rows = inputs % 2 || left < FEW ? 1 : left < ROWS ? FEW : ROWS;
+            if (inputs % 2)
+                odd_block_of_one(packed, inputs, outputs - first, slope, at, from, with, to);
+            else if (rows == ROWS)
+                block_of_all(packed, inputs, outputs - first, slope, at, from, with, to);
+            else if (rows > 1)
+                block_of_few(packed, inputs, outputs - first, slope, at, from, with, to);
+            else
+                block_of_one(packed, inputs, outputs - first, slope, at, from, with, to);
+        }
         packed = (const char *)packed + panel_size(inputs);
     }
 }
