@@ -6,8 +6,9 @@ colour channels; a grey picture is coded as one whose three channels are equal.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,21 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from aecodec import weights
-from aecodec.bisection import last_that_fits
 from aecodec.effort import steps_of
+from aecodec.encoding import Encoder, Original, Refinement
 from aecodec.entropy import latents
 from aecodec.entropy.prior import Tables, load_prior
-from aecodec.errors import DecodeError, FormatError, ImageError, LimitError, ModelError, missing_extra
+from aecodec.errors import DecodeError, EffortWarning, FormatError, ImageError, LimitError, ModelError, missing_extra
 from aecodec.format.container import MAX_PIXELS, Coding, Contents, Header, pack, parse
-from aecodec.frame import decode_lossless, encode_lossless, frame_of, picture_of
+from aecodec.frame import decode_lossless, encode_lossless, frame_of, patches_of, picture_of
 from aecodec.inputs import Model, Source, each, named, read_source
-from aecodec.networks.fixed_point import Int16, tensors
+from aecodec.networks.fixed_point import PRIOR_BITS, Int16, tensors
 from aecodec.networks.gains import POSITION_BITS, Gain
 from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, QUALITY_RANGE, Options, hundredths
+from aecodec.patches import Show
+from aecodec.perceived import scorer
 from aecodec.pictures import images
 from aecodec.pictures.images import AnyPicture, Picture
 from aecodec.pictures.lossless import lossless_may_be_smaller
 from aecodec.transform import Transform
+from aecodec.untraced import untraced
 
 if TYPE_CHECKING:
     from aecodec.refinement import Refiner
@@ -38,17 +42,7 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 ADDED = "sampler."  # tensors that coding does without
-REFINED = 4  # times at most a picture is refined to meet a size
-CLOSE = 0.99  # of a size that is met
 A_STACK = "a stack of pictures rather than one; aecodec.decode_stack restores it"
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """Latents are to be made better ones for these pixels (N, H, W) or (N, H, W, 3), in so many steps."""
-
-    pixels: Pixels
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +80,7 @@ class Codec:
     def __deepcopy__(self, _: object) -> Codec:
         return self
 
+    @untraced
     def encode(
         self,
         picture: AnyPicture,
@@ -94,6 +89,7 @@ class Codec:
         *,
         target_size: int | None = None,
         bpp: float | None = None,
+        score: float | None = None,
         lossless: bool = False,
         effort: int = DEFAULT_EFFORT,
         fallback: bool = True,
@@ -108,11 +104,13 @@ class Codec:
             quality,
             target_size,
             bpp=bpp,
+            score=score,
             lossless=lossless,
             effort=effort,
             fallback=fallback,
         )
 
+    @untraced
     def decode(self, data: Source, /, max_pixels: int | None = MAX_PIXELS) -> Pixels:
         """Restore the array of a file, given as its bytes or its path.
 
@@ -120,6 +118,7 @@ class Codec:
         """
         return images.to_array(self.decode_picture(data, max_pixels))
 
+    @untraced
     def encode_picture(
         self,
         picture: Picture,
@@ -127,6 +126,7 @@ class Codec:
         target_size: int | None = None,
         *,
         bpp: float | None = None,
+        score: float | None = None,
         lossless: bool = False,
         effort: int = DEFAULT_EFFORT,
         fallback: bool = True,
@@ -134,7 +134,9 @@ class Codec:
         """Compress a picture with its alpha and metadata.
 
         ``quality`` is 1..100, 60 unless something else is asked for. With ``target_size`` or ``bpp`` it is the best at
-        which the file has at most that many bytes, or bits a pixel; LimitError where even quality 1 needs more.
+        which the file has at most that many bytes, or bits a pixel; LimitError where even quality 1 needs more. With
+        ``score`` it is the lowest whose picture has that SSIMULACRA2 (30 low, 50 medium, 70 high, 90 hard to tell from
+        the original), by the package of the extra ``score``; LimitError where quality 100 has less.
         With ``lossless`` every pixel is restored as it is, also below transparency, and no model is needed. Else the
         result is never larger than the lossless coding (PNG or WebP) of the picture, which takes its place then, unless
         ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time taken to make the file smaller and
@@ -142,25 +144,23 @@ class Codec:
         Raises ValueError for values outside these ranges or goals that exclude each other, ImageError for a picture in
         colour or one too large, where the model is one of grey or of small pictures.
         """
-        options = Options(quality, target_size, bpp, lossless, effort)
+        options = Options(quality, target_size, bpp, score, lossless, effort)
         if lossless:
             return pack(encode_lossless(picture, effort))
         if picture.depth > 8:
             raise ImageError("16 bits a sample, which only lossless coding keeps; convert it to 8 bits first")
         picture = picture.with_smooth_hidden_colours()
         target_bytes = options.target_bytes(picture.width * picture.height)
-        steps = self.steps(effort)
-        y = self.analyse(picture.pixels[None])
-        frame = frame_of(picture)
-        refinement = Refinement(picture.pixels[None], steps) if steps else None
-        if target_bytes is None:
-            contents = self._encode_latents(y, DEFAULT_QUALITY if quality is None else quality, frame, refinement)
+        original = Original(self, picture.pixels[None], trusted=not fallback or self.card.training.denoising)
+        encoder = Encoder(self, original, frame_of(picture), self.steps(effort))
+        if target_bytes is not None:
+            contents = encoder.within(target_bytes)
+        elif score is not None:
+            contents = encoder.reaching(score, scorer(picture.pixels, lambda made: self._decode(made).pixels))
         else:
-            contents = self._search(y, frame, target_bytes)
-            if refinement is not None:
-                contents = self._refined(y, contents, target_bytes, refinement)
-        del y  # nearly as large as the picture: room for the lossless coding
-        if fallback and lossless_may_be_smaller(picture.pixels, len(contents.payload) + len(contents.escapes)):
+            contents = encoder.at(hundredths(DEFAULT_QUALITY if quality is None else quality))
+        del original, encoder  # nearly as large as the picture: room for the lossless coding
+        if fallback and lossless_may_be_smaller(picture.pixels, contents.coded_bytes):
             plain = encode_lossless(picture)
             if len(pack(plain)) <= len(pack(contents)):
                 contents = plain
@@ -169,6 +169,7 @@ class Codec:
             raise LimitError(f"cannot reach {target_bytes} bytes; quality 1 needs {len(data)}")
         return data
 
+    @untraced
     def decode_picture(self, data: Source, max_pixels: int | None = MAX_PIXELS) -> Picture:
         """Restore a picture with its alpha and metadata; errors as :meth:`decode`."""
         with named(data):
@@ -183,25 +184,27 @@ class Codec:
         self.check_model(header)
         coded = CodedLatents(contents.payload, contents.escapes, header.symbols_crc)
         pixels = self.synthesise(self.read_latents(coded, 1, header), header)
+        patches_of(contents).put(pixels)
         return picture_of(contents, pixels[0])
 
     def steps(self, effort: int) -> int:
         """Steps of refinement of an effort 0..9; they lower squared error.
 
-        None where the model was not trained for that: they bring back the noise that a denoising one leaves out, and
-        blur what one for the eye keeps.
+        None, with an EffortWarning, where the model was not trained for that: they bring back the noise that a
+        denoising one leaves out, and blur what one for the eye keeps.
         """
-        steps = steps_of(effort)
-        training = self.card.training
-        return 0 if training.denoising or training.distortion == "eye" else steps
-
-    def _encode_latents(
-        self, y: Int16, quality: float, frame: Contents, refinement: Refinement | None = None
-    ) -> Contents:
-        quality_field = hundredths(quality)
-        coded = self.write_latents(y, quality_field, refinement)
-        header = replace(frame.header, quality=quality_field, model_id=self.id, symbols_crc=coded.crc)
-        return replace(frame, header=header, payload=coded.payload, escapes=coded.escapes)
+        steps, training = steps_of(effort), self.card.training
+        if not training.denoising and training.distortion != "eye":
+            return steps
+        if steps:
+            trained = "to leave out noise" if training.denoising else "for the eye"
+            warnings.warn(
+                f"effort {effort} changes nothing: the model {self.card.name} was trained {trained}, and effort lowers "
+                "squared error",
+                EffortWarning,
+                stacklevel=2,
+            )
+        return 0
 
     # The steps of coding a batch of pictures of one size, for files of one picture and for stacks.
 
@@ -225,12 +228,22 @@ class Codec:
 
     def synthesise(self, y: Int16, header: Header) -> Pixels:
         """The inverse of :meth:`analyse`, but for what was lost."""
-        pixels = self.transform.synthesise(y, header.height, header.width)
-        if header.channels == 3:
-            if self.card.config.colours == 1:
-                raise FormatError(f"a colour picture, and the model {self.card.name} is for grey ones only")
-            return pixels
-        return _as_grey(pixels) if self.card.config.colours == 3 else pixels[..., 0]
+        if header.channels == 3 and self.card.config.colours == 1:
+            raise FormatError(f"a colour picture, and the model {self.card.name} is for grey ones only")
+        return _with_channels(self.transform.synthesise(y, header.height, header.width), header.channels)
+
+    def shown(self, y: Int16, channels: int) -> Show:
+        """What the synthesis makes of parts of pictures, at its best: of latents (N, h, w, M) that are not rounded."""
+        gain = self.transform.gains.at(hundredths(QUALITY_RANGE[1]))
+
+        def show(picture: int, rows: slice, columns: slice) -> Pixels:
+            latents = y[picture : picture + 1]
+            part = self.transform.synthesise_part(
+                latents, rows, columns, lambda y: gain.undo(gain.apply(y, PRIOR_BITS))
+            )
+            return np.asarray(_with_channels(part, channels)[0])
+
+        return show
 
     def write_latents(self, y: Int16, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
@@ -284,32 +297,12 @@ class Codec:
         if header.model_id != self.id:
             raise ModelError(f"the file was made with model {header.model_id.hex()}, this is {self.id.hex()}")
 
-    def _refined(self, y: Int16, plain: Contents, target_bytes: int, refinement: Refinement) -> Contents:
-        """``plain``, refined; what that saves of ``target_bytes`` is spent on quality."""
-        found = [self._encode_latents(y, plain.header.quality / 100, plain, refinement)]
-        size = target_bytes
-        for _ in range(REFINED - 1):
-            length = len(pack(found[-1]))
-            if CLOSE * target_bytes <= length <= target_bytes:
-                break
-            size = size * target_bytes // length
-            quality = self._search(y, plain, size).header.quality
-            if quality != found[-1].header.quality:
-                found.append(self._encode_latents(y, quality / 100, plain, refinement))
-        fitting = [each for each in found if len(pack(each)) <= target_bytes]
-        if fitting:
-            return max(fitting, key=lambda each: each.header.quality)
-        return min((plain, *found), key=lambda each: len(pack(each)))
 
-    def _search(self, y: Int16, frame: Contents, target_bytes: int) -> Contents:
-        """The best quality, to a hundredth, within ``target_bytes``; quality 1 where none is."""
-        low, high = (int(100 * end) for end in QUALITY_RANGE)
-        return last_that_fits(
-            low,
-            high,
-            lambda quality_field: self._encode_latents(y, quality_field / 100, frame),
-            lambda contents: len(pack(contents)) <= target_bytes,
-        )
+def _with_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Pixels (N, H, W, colours) of the networks as pictures have them."""
+    if channels == 3:
+        return pixels
+    return _as_grey(pixels) if pixels.shape[-1] == 3 else pixels[..., 0]
 
 
 def _as_grey(pixels: Pixels) -> Pixels:
@@ -322,6 +315,7 @@ def _load(path: Path, stamp: tuple[int, int]) -> Codec:
     return Codec(weights.load_weights(path))
 
 
+@untraced
 def load_codec(model: Model = DEFAULT_MODEL) -> Codec:
     """The codec of an installed model's name or of a weights file's path. Raises ModelError."""
     return _load_path(weights.find(model))
@@ -331,6 +325,7 @@ def _load_path(path: Path) -> Codec:
     return _load(path.resolve(), weights.stamp(path))
 
 
+@untraced
 def decode_picture(data: Source, models: Model | Iterable[Model] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
     """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones.
 
@@ -350,6 +345,7 @@ def codec_for(header: Header, models: Model | Iterable[Model] = ()) -> Codec:
     return _load_path(weights.find_by_id(header.model_id, [weights.find(model) for model in each(models)]))
 
 
+@untraced
 def encode(
     picture: AnyPicture,
     /,
@@ -358,19 +354,21 @@ def encode(
     *,
     target_size: int | None = None,
     bpp: float | None = None,
+    score: float | None = None,
     lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
 ) -> bytes:
     """Compress an array of pixels, a Pillow image or a picture file; see :meth:`Codec.encode`."""
     if lossless:
-        Options(quality, target_size, bpp, lossless, effort)
+        Options(quality, target_size, bpp, score, lossless, effort)
         return pack(encode_lossless(images.picture_of(picture, deep=True), effort))
     return load_codec(model).encode(
-        picture, quality, target_size=target_size, bpp=bpp, effort=effort, fallback=fallback
+        picture, quality, target_size=target_size, bpp=bpp, score=score, effort=effort, fallback=fallback
     )
 
 
+@untraced
 def decode(data: Source, /, models: Model | Iterable[Model] = (), max_pixels: int | None = MAX_PIXELS) -> Pixels:
     """Restore an array of pixels from any file whose model is at hand; errors as :meth:`Codec.decode`.
 

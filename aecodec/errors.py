@@ -91,3 +91,7 @@ def missing_extra(error: ModuleNotFoundError, what: str, extra: str = "train") -
 
 class MetadataWarning(UserWarning):
     """Something beside the pixels of a picture could not be kept, and is left out."""
+
+
+class EffortWarning(UserWarning):
+    """Effort was asked for of a model whose files it does not make smaller."""

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from aecodec.format.container import Coding, Contents, Header
+from aecodec.format.container import CELL, Coding, Contents, Header
 from aecodec.options import DEFAULT_EFFORT
+from aecodec.patches import Patches, parse_patches
 from aecodec.pictures import lossless
 from aecodec.pictures.chunks import parse_chunks, serialise
 from aecodec.pictures.images import Picture, Pixels, Samples
@@ -45,6 +46,15 @@ def picture_of(contents: Contents, pixels: Samples) -> Picture:
         contents.iptc,
         parse_chunks(contents.chunks or b""),
     )
+
+
+def patches_of(contents: Contents) -> Patches:
+    """The cells of a file that its model could not show. Raises FormatError."""
+    header = contents.header
+    if not contents.patches:
+        return Patches.none()
+    cells = -(-header.width // CELL) * -(-header.height // CELL) * (header.count or 1)
+    return parse_patches(contents.patches, cells, header.channels)
 
 
 def encode_lossless(picture: Picture, effort: int = DEFAULT_EFFORT) -> Contents:

@@ -11,26 +11,29 @@ from dataclasses import dataclass
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 60.0
 QUALITY_RANGE = (1.0, 100.0)
+BEST_SCORE = 100.0
 EFFORT_RANGE = (0, 9)
 DEFAULT_EFFORT = 0  # more than that needs PyTorch
 
 
 @dataclass(frozen=True)
 class Options:
-    """``quality`` 1..100, or the best within ``target_size`` bytes or ``bpp`` bits a pixel, or ``lossless``.
+    """``quality`` 1..100, or the best within ``target_size`` bytes or ``bpp`` bits a pixel, or the lowest that reaches
+    ``score``, an SSIMULACRA2 of up to 100, or ``lossless``.
 
     ``effort`` is 0..9, time for smaller files. Raises ValueError for values outside these, and for two of the first
-    four together.
+    five together.
     """
 
     quality: float | None = None
     target_size: int | None = None
     bpp: float | None = None
+    score: float | None = None
     lossless: bool = False
     effort: int = DEFAULT_EFFORT
 
     def __post_init__(self) -> None:
-        goals = {"quality": self.quality, "target_size": self.target_size, "bpp": self.bpp}
+        goals = {name: getattr(self, name) for name in ("quality", "target_size", "bpp", "score")}
         given = [name for name, value in goals.items() if value is not None] + ["lossless"] * bool(self.lossless)
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other")
@@ -40,6 +43,8 @@ class Options:
             raise ValueError(f"target_size {self.target_size} is not a number of bytes")
         if self.bpp is not None and not 0 < self.bpp < math.inf:
             raise ValueError(f"bpp {self.bpp} is not a number of bits a pixel")
+        if self.score is not None and not -math.inf < self.score <= BEST_SCORE:
+            raise ValueError(f"score {self.score} is not an SSIMULACRA2, which is {BEST_SCORE:g} at best")
         low, high = EFFORT_RANGE
         if self.effort not in range(low, high + 1):
             raise ValueError(f"effort {self.effort} is not within {low}..{high}")

@@ -1,9 +1,9 @@
 """``Image.open("photo.aec")`` and ``image.save("photo.aec", quality=60)``: importing this module teaches Pillow both.
 
 Everything that opens pictures with Pillow (imageio, torchvision's folders, datasets of Hugging Face, matplotlib) then
-opens aecodec's files. ``save`` takes ``quality``, ``target_size``, ``bpp``, ``lossless``, ``effort`` and ``model``, as
-:func:`aecodec.encode` does, and ``icc_profile``, ``exif``, ``xmp`` and ``dpi``; what a picture was opened with of the
-last four is kept unless others are given. The codec is imported when it is first used.
+opens aecodec's files. ``save`` takes ``quality``, ``target_size``, ``bpp``, ``score``, ``lossless``, ``effort`` and
+``model``, as :func:`aecodec.encode` does, and ``icc_profile``, ``exif``, ``xmp`` and ``dpi``; what a picture was opened
+with of the last four is kept unless others are given. The codec is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aecodec.options import DEFAULT_MODEL
 
 FORMAT, EXTENSION, MEDIA_TYPE = "AEC", ".aec", "image/x-aecodec"
 
-_OPTIONS = frozenset({"quality", "target_size", "bpp", "lossless", "effort"})
+_OPTIONS = frozenset({"quality", "target_size", "bpp", "score", "lossless", "effort"})
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}
 
 

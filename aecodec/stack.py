@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aecodec.codec import Codec, CodedLatents, Pixels, Refinement, codec_for, load_codec
+from aecodec.codec import Codec, CodedLatents, Pixels, codec_for, load_codec
+from aecodec.encoding import Original, Refinement
 from aecodec.errors import DecodeError, FormatError, ImageError
 from aecodec.format.container import CRC_BYTES, MAX_PIXELS, Coding, Contents, Header, Reader, pack, parse, varint
+from aecodec.frame import patches_of
 from aecodec.inputs import Model, Source, named, read_source
 from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options, hundredths
+from aecodec.patches import Cells, pack_patches
 from aecodec.pictures.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
+from aecodec.untraced import untraced
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
 
@@ -32,6 +36,16 @@ class Chunk:
     coded: CodedLatents
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How chunks are coded: the quality in hundredths, steps of refinement, and whether the model is trusted."""
+
+    quality_field: int
+    steps: int
+    trusted: bool
+
+
+@untraced
 def encode_stack(
     pictures: Pixels,
     /,
@@ -56,20 +70,18 @@ def encode_stack(
         plain = Header(width, height, channels, Coding.LOSSLESS, count=count)
         return pack(Contents(plain, encode_lossless(column, effort)))
     codec = model if isinstance(model, Codec) else load_codec(model)
-    steps = codec.steps(effort)
     quality_field = hundredths(DEFAULT_QUALITY if quality is None else quality)
-    size = chunk_size(width, height)
-    chunks = [
-        Chunk(
-            start, min(count, start + size), _encode_chunk(codec, pictures[start : start + size], quality_field, steps)
-        )
-        for start in range(0, count, size)
-    ]
+    manner = Manner(quality_field, codec.steps(effort), trusted=not fallback or codec.card.training.denoising)
+    size, chunks, cells = chunk_size(width, height), list[Chunk](), list[Cells]()
+    for start in range(0, count, size):
+        latents, stored = _encode_chunk(codec, pictures[start : start + size], manner)
+        chunks.append(Chunk(start, min(count, start + size), latents))
+        cells.append(stored)
     index = _pack_index(size, chunks)
     header = Header(width, height, channels, Coding.LATENTS, quality_field, codec.id, zlib.crc32(index), count)
     payload, escapes = (b"".join(getattr(c.coded, part) for c in chunks) for part in ("payload", "escapes"))
-    coded = Contents(header, payload, escapes, index=index)
-    if fallback and lossless_may_be_smaller(column, len(payload) + len(escapes)):
+    coded = Contents(header, payload, escapes, index=index, patches=pack_patches(pictures, np.concatenate(cells)))
+    if fallback and lossless_may_be_smaller(column, coded.coded_bytes):
         plain = replace(header, coding=Coding.LOSSLESS, quality=0, model_id=b"", symbols_crc=0)
         smaller = Contents(plain, encode_lossless(column))
         if len(pack(smaller)) <= len(pack(coded)):
@@ -77,6 +89,7 @@ def encode_stack(
     return pack(coded)
 
 
+@untraced
 def decode_stack(
     data: Source,
     /,
@@ -105,11 +118,17 @@ def _decode(contents: Contents, picture: int | None, models: Model | Iterable[Mo
         pictures = column.reshape(header.count, header.height, *column.shape[1:])
         return np.asarray(pictures if picture is None else pictures[picture])
     chunks = list(parse_index(contents))
-    codec = codec_for(header, models)
+    codec, patches = codec_for(header, models), patches_of(contents)
+
+    def decode(chunk: Chunk) -> Pixels:
+        pixels = _decode_chunk(codec, chunk, header)
+        patches.put(pixels, chunk.start)
+        return pixels
+
     if picture is not None:
         chunk = next(c for c in chunks if c.start <= picture < c.stop)
-        return np.asarray(_decode_chunk(codec, chunk, header)[picture - chunk.start])
-    return np.concatenate([_decode_chunk(codec, chunk, header) for chunk in chunks])
+        return np.asarray(decode(chunk)[picture - chunk.start])
+    return np.concatenate([decode(chunk) for chunk in chunks])
 
 
 def chunk_size(width: int, height: int) -> int:
@@ -127,9 +146,11 @@ def _checked(pictures: Pixels) -> Pixels:
     return pictures[..., 0] if pictures.ndim == 4 and pictures.shape[3] == 1 else pictures
 
 
-def _encode_chunk(codec: Codec, pictures: Pixels, quality_field: int, steps: int) -> CodedLatents:
-    refinement = Refinement(pictures, steps) if steps else None
-    return codec.write_latents(codec.analyse(pictures), quality_field, refinement)
+def _encode_chunk(codec: Codec, pictures: Pixels, manner: Manner) -> tuple[CodedLatents, Cells]:
+    """Coded latents, and the cells that are stored as they are."""
+    version = Original(codec, pictures, manner.trusted).at(manner.quality_field)
+    refinement = Refinement(version.pixels, manner.steps) if manner.steps else None
+    return codec.write_latents(version.y, manner.quality_field, refinement), version.cells
 
 
 def _decode_chunk(codec: Codec, chunk: Chunk, header: Header) -> Pixels:

@@ -5,7 +5,7 @@ All of it is in fixed point: results do not depend on the windows, the machine o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,6 +125,17 @@ class Transform:
 
         spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))
         return result
+
+    def synthesise_part(self, y: Int16, rows: slice, columns: slice, prepare: Callable[[Int16], Int16]) -> Pixels:
+        """A part of pictures (N, height, width, colours) of latents (N, h, w, M), each of which is prepared first."""
+        stride = self.config.stride
+        part = (rows, columns)
+        inner = [slice(side.start // stride, -(-side.stop // stride)) for side in part]
+        seen = [grown(side, self._halo, size) for side, size in zip(inner, y.shape[1:3], strict=True)]
+        first, second = (scaled(within(a, b), stride) for a, b in zip(inner, seen, strict=True))
+        made = self._synthesis(np.ascontiguousarray(prepare(y[:, seen[0], seen[1]])), first)[:, :, second]
+        top, left = (side.start - stride * a.start for side, a in zip(part, inner, strict=True))
+        return made[:, top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
 
     def _jobs(self, count: int, height: int, width: int) -> list[tuple[slice, Window]]:
         """Parts of a batch and windows of their latent grids."""

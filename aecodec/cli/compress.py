@@ -6,10 +6,12 @@ import io
 import math
 import os
 import stat
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,11 +22,14 @@ from aecodec.cli.plan import Naming, Plan, Task, is_of_other_kind, names_folder,
 from aecodec.cli.run import Convert, Manner, Result, Sizes, clear, convert_each, convert_files, convert_stream
 from aecodec.cli.sources import STREAM, Files
 from aecodec.cli.text import plural, say
-from aecodec.errors import ImageError, OutputError
+from aecodec.errors import EffortWarning, ImageError, OutputError
 from aecodec.files import Attributes, attributes_of, make_folder, new_file, refuse_existing
 from aecodec.format.archive import SUFFIX, ArchiveWriter, check_name, weights_entry
 from aecodec.format.container import Coding, parse_header
-from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options
+from aecodec.options import BEST_SCORE, DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options
+
+if TYPE_CHECKING:
+    from aecodec.codec import Codec
 
 NAMING = Naming(".aec")
 
@@ -37,6 +42,7 @@ class Settings:
     quality: float
     bpp: float | None
     target_size: int | None  # bytes
+    score: float | None
     lossless: bool
     effort: int
     strip: bool
@@ -52,6 +58,7 @@ class Settings:
 @click.option(
     "--target-size", type=ByteCount(), metavar="BYTES", help="Best quality within so many bytes, for example 50k."
 )
+@click.option("--score", type=FiniteRange(max=BEST_SCORE), help="Lowest quality of this SSIMULACRA2, for example 80.")
 @click.option("--lossless", is_flag=True, help="Every pixel as it is, also of 16 bits; needs no model.")
 @click.option(
     "--effort",
@@ -70,6 +77,7 @@ def compress(
     quality: float | None,
     bpp: float | None,
     target_size: int | None,
+    score: float | None,
     lossless: bool,
     effort: int,
     model: str,
@@ -98,19 +106,20 @@ def compress(
     With addresses (s3://bucket/photos, globs and lists of them in a .txt file), --cluster or --shards, very many
     pictures are compressed, also those in .tar and Parquet files; a run that was killed goes on where it stopped.
     """
-    if sum(option is not None for option in (quality, bpp, target_size)) + lossless > 1:
-        raise click.UsageError("--quality, --bpp, --target-size and --lossless exclude each other")
+    if sum(option is not None for option in (quality, bpp, target_size, score)) + lossless > 1:
+        raise click.UsageError("--quality, --bpp, --target-size, --score and --lossless exclude each other")
     bulk = Bulk(sources, output, cluster, shards, recursive, force, quiet)
     if bulk.wanted:
         from aecodec.cluster.coding import Compression, weights_bytes
 
-        options = Options(quality, target_size, bpp, lossless, effort)
+        options = Options(quality, target_size, bpp, score, lossless, effort)
         return bulk.convert(lambda: Compression(weights_bytes(model), options, strip, max_pixels=max_pixels))
     archive = _archive(output)
-    if embed_model and (archive is None or bpp or target_size or lossless):
-        others = "--bpp, --target-size or --lossless"
+    if embed_model and (archive is None or bpp or target_size or lossless or score is not None):
+        others = "--bpp, --target-size, --score or --lossless"
         raise click.UsageError(f"--embed-model goes with an archive, -o NAME.zip, and not with {others}")
-    settings = Settings(model, quality or DEFAULT_QUALITY, bpp, target_size, lossless, effort, strip, max_pixels)
+    quality = quality or DEFAULT_QUALITY
+    settings = Settings(model, quality, bpp, target_size, score, lossless, effort, strip, max_pixels)
     manner = Manner(force, skip_existing, verbose, quiet)
     if (stream := plan_stream(sources, output)) and archive is None:
         _refuse_other_kinds(stream.target)
@@ -203,12 +212,21 @@ def _converter(settings: Settings) -> Convert:
     from aecodec.stack import encode_stack
 
     codec = None if settings.lossless else load_codec(settings.model)
-    goal = None if settings.bpp or settings.target_size or settings.lossless else settings.quality
+    sought = bool(settings.bpp or settings.target_size) or settings.score is not None
+    goal = None if sought or settings.lossless else settings.quality
+    if codec is not None:
+        _say_where_effort_is_off(codec, settings.effort)  # also where quiet: it is not what was asked for
 
     def convert(data: bytes, _: Task) -> Result:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EffortWarning)  # it has been said
+            return compressed(data)
+
+    def compressed(data: bytes) -> Result:
         if arrays.is_array_data(data):
-            if settings.bpp or settings.target_size:
-                raise ImageError("an array of pictures; --bpp and --target-size are for single ones, use --quality")
+            if sought:
+                said = "--bpp, --target-size and --score are for single ones, use --quality"
+                raise ImageError(f"an array of pictures; {said}")
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
             pixels = math.prod(pictures.shape[:3])
             model = codec or settings.model
@@ -220,11 +238,19 @@ def _converter(settings: Settings) -> Convert:
             if codec is None:
                 coded = encode(picture, lossless=True, effort=settings.effort)
             else:
-                size, bpp = settings.target_size, settings.bpp
-                coded = codec.encode(picture, goal, target_size=size, bpp=bpp, effort=settings.effort)
+                size, bpp, score = settings.target_size, settings.bpp, settings.score
+                coded = codec.encode(picture, goal, target_size=size, bpp=bpp, score=score, effort=settings.effort)
         return Result(coded, Sizes(pixels, len(data), len(coded), len(coded)), _how(coded))
 
     return convert
+
+
+def _say_where_effort_is_off(codec: Codec, effort: int) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EffortWarning)
+        codec.steps(effort)
+    for warning in caught:
+        say(f"aecodec: {warning.message}")
 
 
 def _how(coded: bytes) -> str:

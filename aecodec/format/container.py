@@ -44,10 +44,11 @@ The file ends there. Tags ascend, so that each section occurs at most once:
                           and only there
     8          IPTC       IPTC metadata (IIM), verbatim
     9          CHUNKS     what else is said of the picture, as chunks of PNG, see below
-    10..127    critical   for later use; a reader that does not know one refuses the file
+    10         PATCHES    cells of the picture as they are, see below; only where the coding is latents
+    11..127    critical   for later use; a reader that does not know one refuses the file
     128..255   ancillary  for later use; a reader that does not know one skips it
 
-Sections 2 to 9 are left out where they are empty. Without ALPHA the picture is opaque. Where samples have 16 bits, the
+Sections 2 to 10 are left out where they are empty. Without ALPHA the picture is opaque. Where samples have 16 bits, the
 files in PAYLOAD and ALPHA have twice the picture's height: the high bytes of all samples above their low bytes. The
 model id names the model that the file was made with and has to be decoded with. What PAYLOAD, ESCAPES and the CRC-32
 of the symbols mean is specified where they are made: aecodec/codec.py, aecodec/entropy/latents.py and
@@ -62,6 +63,13 @@ CHUNKS are chunks as in PNG files but without their CRC-32: the length of the bo
 in four bytes, the body. The types are cICP, mDCV, cLLI, gAMA, cHRM, sRGB, pHYs, tIME, tEXt, zTXt and iTXt, with the
 meaning that PNG gives them; pictures of other formats have here what they say of this kind. A reader passes over types
 that it does not know.
+
+PATCHES are cells of 16 x 16 pixels that take the place of what is decoded there. Cells are numbered row by row, and in
+a stack picture by picture; those at the right and at the lower edge may reach beyond the picture. The section begins
+with the number of runs of patches, a varint of at least 1, then for each run two varints: how many cells lie between it
+and the run before it, at least 1 but for the first run, and how many patches it has, at least 1. The rest is a
+complete PNG or lossless WebP file of the patches, row by row, 64 in each row but the last, whose rest means nothing; it
+has fewer columns where there are fewer than 64 patches.
 
 A reader refuses every file that breaks one of these rules. It looks at the version before anything that follows it,
 and trusts no number before the last CRC-32 is found right: the magic shows damage by text conversions (a high bit,
@@ -130,6 +138,7 @@ class Tag(IntEnum):
     INDEX = 7
     IPTC = 8
     CHUNKS = 9
+    PATCHES = 10
 
 
 _KNOWN = frozenset(Tag)
@@ -164,6 +173,12 @@ class Contents:
     index: bytes | None = None
     iptc: bytes | None = None
     chunks: bytes | None = None
+    patches: bytes | None = None
+
+    @property
+    def coded_bytes(self) -> int:
+        """How many bytes the pixels take."""
+        return len(self.payload) + len(self.escapes) + len(self.patches or b"")
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,7 @@ def pack(contents: Contents) -> bytes:
         Tag.INDEX: contents.index,
         Tag.IPTC: contents.iptc,
         Tag.CHUNKS: contents.chunks,
+        Tag.PATCHES: contents.patches,
     }
     sections = {tag: body or b"" for tag, body in bodies.items() if body or tag == Tag.PAYLOAD}
     _validate_header(header, ValueError)
@@ -241,6 +257,7 @@ def parse(data: bytes, max_pixels: int | None = MAX_PIXELS) -> Contents:
         index=sections.get(Tag.INDEX),
         iptc=sections.get(Tag.IPTC),
         chunks=sections.get(Tag.CHUNKS),
+        patches=sections.get(Tag.PATCHES),
     )
 
 
@@ -336,8 +353,9 @@ def _validate_sections(header: Header, sections: Mapping[int, bytes], error: typ
     """The rules of the sections, for writer and reader alike."""
     if Tag.PAYLOAD not in sections:
         raise error(f"{_name(Tag.PAYLOAD)} is missing")
-    if Tag.ESCAPES in sections and header.coding == Coding.LOSSLESS:
-        raise error(f"{_name(Tag.ESCAPES)} in a lossless file")
+    for of_latents in (Tag.ESCAPES, Tag.PATCHES):
+        if of_latents in sections and header.coding == Coding.LOSSLESS:
+            raise error(f"{_name(of_latents)} in a lossless file")
     if (Tag.INDEX in sections) != (header.count is not None and header.coding == Coding.LATENTS):
         raise error(f"{_name(Tag.INDEX)} belongs to stacks of latents, and only there")
     if Tag.ALPHA in sections and header.count is not None:

@@ -90,10 +90,12 @@ class Gains:
 def load_gains(config: SharedConfig, arrays: Arrays) -> Gains:
     """The gains of a weights file. Raises ModelError where they do not fit."""
     try:
-        positions = arrays["gains.positions"].astype(np.int64)
-        encode, decode = (arrays[f"gains.{side}"].astype(np.int64) for side in ("encode", "decode"))
+        stored = [arrays[f"gains.{part}"] for part in ("positions", "encode", "decode")]
     except KeyError as error:
         raise ModelError(f"weights do not fit their configuration ({error} is missing)") from error
+    if any(array.dtype != np.int32 for array in stored):
+        raise ModelError("gains that are not int32")
+    positions, encode, decode = (array.astype(np.int64) for array in stored)
     if positions.shape != (QUALITIES,) or (np.diff(positions) < 0).any() or tuple(positions[[0, -1]]) != _ENDS:
         raise ModelError("the positions of the qualities do not rise from 0 to 1")
     for side in (encode, decode):

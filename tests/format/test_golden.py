@@ -34,7 +34,8 @@ def test_version_1(name: str) -> None:
 def test_the_same_pictures_give_the_same_files(name: str) -> None:
     codec = load_codec(GOLDEN / f"{EXPECTED[name]['model']}.safetensors")
     picture = pictures()["photo" if name in ("steps", "connected") else name]
-    assert codec.encode_picture(picture, 70) == (GOLDEN / f"v1-{name}.aec").read_bytes()
+    plain = name == "noise"  # which encoders now take for one that the model cannot show
+    assert codec.encode_picture(picture, 70, fallback=not plain) == (GOLDEN / f"v1-{name}.aec").read_bytes()
 
 
 def test_metadata_of_version_1(tiny: Codec) -> None:

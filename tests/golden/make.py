@@ -60,7 +60,15 @@ def pictures() -> dict[str, Picture]:
         "noise": Picture(noise),
         "flat": Picture(np.full((70, 33, 3), 200, np.uint8)),
         "wide": Picture(skimage.data.astronaut()[250:255]),
+        "patches": Picture(_with_checks(photo)),
     }
+
+
+def _with_checks(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A part of a photograph, and chequered pixels in it that no model shows."""
+    pixels = photo[:70, :90].copy()
+    pixels[20:45, 60:90] = 255 * (np.indices((25, 30)).sum(0) % 2)[..., None]
+    return pixels
 
 
 def stack() -> npt.NDArray[np.uint8]:
