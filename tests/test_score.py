@@ -64,4 +64,4 @@ def test_effort_that_changes_nothing_is_said(here: Path, picture: Pixels) -> Non
     save(here / "a.png", picture)
     said = cli("compress", here / "a.png", "--effort", "3").stderr
     assert said.startswith("aecodec: effort 3 changes nothing: the model photo was trained for the eye")
-    assert said.count("effort") == 2
+    assert said.count("changes nothing") == 1
