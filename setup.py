@@ -6,6 +6,7 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("aecodec/engine/native")
+MODULES = {"aecodec.engine._native": NATIVE, "aecodec.engine._symbols": NATIVE / "symbols"}
 
 
 class Build(build_ext):
@@ -33,13 +34,15 @@ setup(
     cmdclass={"build_ext": Build},
     ext_modules=[
         Extension(
-            "aecodec.engine._native",
-            sorted(str(path) for path in NATIVE.glob("*.c")),
-            depends=sorted(str(path) for path in NATIVE.glob("*.h")),
+            name,
+            sorted(str(path) for path in folder.glob("*.c")),
+            depends=sorted(str(path) for path in NATIVE.rglob("*.h")),
+            include_dirs=[str(NATIVE)],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             optional=True,
         )
+        for name, folder in MODULES.items()
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -154,8 +154,7 @@ class Transform:
 
         def work(rows: slice) -> Int16:
             above = max(0, rows.start - 1)  # of a row above, the network sees the lower part
-            part = gain.apply(y[:, above * stride : rows.stop * stride], self._hyper_bits)
-            seen = np.clip(part, -(2**15), 2**15 - 1).astype(np.int16)
+            seen = gain.apply_saturated(y[:, above * stride : rows.stop * stride], self._hyper_bits)
             below = 0 if self.largest else -seen.shape[1] % stride
             if below or right:
                 seen = np.pad(seen, ((0, 0), (0, below), (0, right), (0, 0)), "edge")

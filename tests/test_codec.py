@@ -21,11 +21,11 @@ from PIL import Image
 
 import aecodec
 from aecodec.codec import Codec, decode_picture, load_codec
+from aecodec.engine.symbols import SCALED_BITS
 from aecodec.errors import AecError, DecodeError, FormatError, ImageError, LimitError, ModelError
 from aecodec.evaluation.metrics import psnr
 from aecodec.format.container import Coding, pack, parse, parse_header, section_sizes
 from aecodec.networks.fixed_point import PRIOR_BITS
-from aecodec.networks.gains import SCALED_BITS
 from aecodec.pictures.images import Picture
 from aecodec.pictures.lossless import encode_lossless
 

@@ -38,9 +38,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from aecodec.engine.symbols import SCALED_BITS, Step, kernels
 from aecodec.entropy.prior import Prior, Tables
 from aecodec.entropy.range_coder import (
-    MAX_VALUE,
     TOTAL_BITS,
     Indexes,
     SymbolDecoder,
@@ -51,10 +51,9 @@ from aecodec.entropy.range_coder import (
 )
 from aecodec.errors import FormatError
 from aecodec.networks.coding_order import PHASES, Order
-from aecodec.networks.config import INDEX_UNIT, SCALE_COUNT
 from aecodec.networks.dead_zone import DEAD_ZONE
-from aecodec.networks.fixed_point import PRIOR_BITS, Int16, Int32
-from aecodec.networks.gains import SCALED_BITS, Gain
+from aecodec.networks.fixed_point import Int16, Int32
+from aecodec.networks.gains import Gain
 
 TILE = 64  # latents
 HYPER_LIMIT = 2**9  # of hyper latents, as the hyper synthesis sees them
@@ -64,8 +63,6 @@ EXCEPTIONS = TableSet((Table(0, np.array([2**TOTAL_BITS - 1, 1], np.uint32)),))
 
 Number = TypeVar("Number", bound=np.generic)
 
-_INDEX_SHIFT = PRIOR_BITS - (INDEX_UNIT.bit_length() - 1)  # from parameters (index / 8) to scale indices
-_FINER = SCALED_BITS - PRIOR_BITS
 ZONE = np.rint(DEAD_ZONE * 2**SCALED_BITS).astype(np.int32)
 
 
@@ -144,21 +141,21 @@ def code(prior: Prior, side: Side, gain: Gain, count: int, height: int, width: i
 
 def _code_tile(prior: Prior, side: Side, z: Int16, tile: Tile) -> Int32:
     """Latents (n, h, w, M) of a tile, scaled."""
-    m = prior.channels
+    m, loops = prior.channels, kernels()
     parameters = prior.hyper_synthesis(tile.of_hyper(z, prior.hyper_stride))[:, : tile.height, : tile.width]
     latents = np.empty((*parameters.shape[:3], m), np.int32)
     for step in range(prior.order.steps):
-        channels = prior.order.part(step, m)
-        mean, scale = (parameters[..., start : start + m][..., channels].astype(np.int32) for start in (0, m))
-        if step:
-            known = np.clip(latents[..., : channels.start], -(2**15), 2**15 - 1).astype(np.int16)
-            correction = prior.contexts[step - 1](np.concatenate([parameters, known], axis=-1))
-            mean += correction[..., : mean.shape[-1]]
-            scale += correction[..., mean.shape[-1] :]
-        index = np.clip((scale + (1 << _INDEX_SHIFT >> 1)) >> _INDEX_SHIFT, 0, SCALE_COUNT - 1).astype(np.uint8)
+        now = _step(prior.order, step, m)
+        correction = prior.contexts[step - 1](loops.known(now, parameters, latents)) if step else None
+        mean, index = loops.expect(now, parameters, correction)
         symbols = side.step(Part(tile, prior.order, step), mean, index)
-        latents[..., channels] = (symbols << PRIOR_BITS) + mean
+        loops.restore(now, symbols, mean, latents)
     return prior.restored(latents)
+
+
+def _step(order: Order, step: int, channels: int) -> Step:
+    part = order.part(step, channels)
+    return Step(channels, part.start, part.stop - part.start)
 
 
 def _channels(positions: int, channels: int) -> Indexes:
@@ -179,14 +176,12 @@ class Quantiser:
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
         if part.step == 0:
             self._scaled = self._prior.ordered(self._gain.apply(part.tile.of(self._y)))
-        deviation = self._scaled[..., part.order.part(part.step, self._prior.channels)] - (mean << _FINER)
-        symbols: Symbols = np.clip((deviation + (1 << SCALED_BITS >> 1)) >> SCALED_BITS, -MAX_VALUE, MAX_VALUE)
-        symbols *= np.abs(deviation) >= ZONE[index]
-        unexpected = (index == 0) & (symbols != 0)
-        if unexpected.any():
-            lost = symbols[unexpected].astype(np.float64)
-            if lost @ lost > LOSS * symbols.size:
-                self.exceptions += len(lost)
+        now = _step(part.order, part.step, self._prior.channels)
+        symbols, lost = kernels().quantise(now, self._scaled, mean, index, ZONE)
+        if lost:
+            unexpected = (index == 0) & (symbols != 0)
+            if lost > LOSS * symbols.size:
+                self.exceptions += int(unexpected.sum())
             else:
                 symbols[unexpected] = 0
         return symbols
@@ -212,8 +207,8 @@ class Writer:
         return symbols
 
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
-        symbols, coded = self._quantiser.step(part, mean, index), np.flatnonzero(index)
-        self._write(symbols.ravel()[coded], index.ravel()[coded], self._tables.of_latents)
+        symbols = self._quantiser.step(part, mean, index)
+        self._write(symbols.ravel(), index.ravel(), self._tables.of_latents, first=1)
         self._write_exceptions(symbols[index == 0] if self.exceptions else np.zeros(0, np.int32))
         return symbols
 
@@ -226,9 +221,9 @@ class Writer:
         self._encoder.escape(np.stack([gaps.astype(np.int32), values], axis=-1).ravel())
         self.crc = _checksum(values, self.crc)
 
-    def _write(self, symbols: Symbols, indexes: Indexes, tables: TableSet) -> None:
-        self._encoder.encode(symbols, indexes, tables)
-        self.crc = _checksum(symbols, self.crc)
+    def _write(self, symbols: Symbols, indexes: Indexes, tables: TableSet, first: int = 0) -> None:
+        self._encoder.encode(symbols, indexes, tables, first)
+        self.crc = _checksum(symbols[indexes >= first] if first else symbols, self.crc)
 
     def finish(self) -> tuple[bytes, bytes]:
         """The bytes of the two sections PAYLOAD and ESCAPES."""
@@ -249,9 +244,7 @@ class Reader:
         return np.clip(symbols, -(2**15), 2**15 - 1).astype(np.int16)
 
     def step(self, part: Part, mean: Int32, index: Indexes) -> Symbols:
-        coded = np.flatnonzero(index)
-        symbols = np.zeros(index.size, np.int32)
-        symbols[coded] = self._read(index.ravel()[coded], self._tables.of_latents)
+        symbols = self._read(index.ravel(), self._tables.of_latents, first=1)
         self._read_exceptions(symbols, index.ravel())
         return symbols.reshape(index.shape)
 
@@ -269,9 +262,9 @@ class Reader:
         symbols[certain[places]] = values
         self.crc = _checksum(values, self.crc)
 
-    def _read(self, indexes: Indexes, tables: TableSet) -> Symbols:
-        symbols = self._decoder.decode(indexes, tables)
-        self.crc = _checksum(symbols, self.crc)
+    def _read(self, indexes: Indexes, tables: TableSet, first: int = 0) -> Symbols:
+        symbols = self._decoder.decode(indexes, tables, first)
+        self.crc = _checksum(symbols[indexes >= first] if first else symbols, self.crc)
         return symbols
 
     def finish(self) -> None:

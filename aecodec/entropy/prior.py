@@ -15,16 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aecodec.engine import Dense, Depthwise, Layer, Network, Phased
+from aecodec.engine import Dense, Layer, Network, Phased
 from aecodec.engine.layers import shapes
-from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, Table, TableSet
+from aecodec.engine.symbols import MAX_VALUE
+from aecodec.entropy.range_coder import TOTAL_BITS, Table, TableSet
 from aecodec.errors import ModelError
 from aecodec.networks import fixed_point
 from aecodec.networks.coding_order import PHASES, Order, order_of
 from aecodec.networks.config import SCALE_COUNT, SharedConfig, context_names
 from aecodec.networks.fixed_point import Int16, Int32, Make
 from aecodec.networks.gains import POSITION_BITS
-from aecodec.threads import spread, threads
+from aecodec.threads import spans, spread
 from aecodec.weights import Arrays
 
 LARGEST_TABLE = 2**12  # entries
@@ -49,24 +50,23 @@ class PriorNetwork:
     """A network that gives parameters (n, scale * h, scale * w, ...) for (n, h, w, ...)."""
 
     network: Network
-    halo: int  # rows beyond a strip on which its results depend
     scale: int = 1
 
     def __call__(self, x: Int16) -> Int16:
-        """Computed in strips, side by side, which begin at even rows of the result: phases stay what they are."""
-        unit = 1 + self.scale % 2
-        halo = -(-self.halo // unit) * unit
-        units = -(-x.shape[1] // unit)
-        count = max(1, min(threads(), units * unit * self.scale // LEAST_ROWS))
+        """Computed side by side: many pictures in parts of the batch, one in strips of rows."""
+        x = np.ascontiguousarray(x)
+        if len(x) > 1:
+            parts = spans(len(x), len(x))
+            results = spread(lambda part: self.network(x[part]), parts)
+            return np.asarray(results[0] if len(parts) == 1 else np.concatenate(results), np.int16)
+        rows = spans(x.shape[1], x.shape[1], -(-LEAST_ROWS // self.scale))
+        strips = spread(lambda part: self.network(x, scaled(part, self.scale)), rows)
+        return np.asarray(strips[0] if len(rows) == 1 else np.concatenate(strips, axis=1), np.int16)
 
-        def strip(part: int) -> Int16:
-            top, bottom = (unit * (units * edge // count) for edge in (part, part + 1))
-            seen = max(0, top - halo)
-            result = self.network(np.ascontiguousarray(x[:, seen : bottom + halo]))
-            return np.asarray(result[:, self.scale * (top - seen) : self.scale * (bottom - seen)], np.int16)
 
-        strips = spread(strip, range(count))
-        return strips[0] if count == 1 else np.concatenate(strips, axis=1)
+def scaled(part: slice, factor: int) -> slice:
+    """A range of hyper latents as one of latents, ``factor`` of them to each."""
+    return slice(part.start * factor, part.stop * factor)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _hyper_synthesis(config: SharedConfig, make: Make, order: Order) -> PriorNet
     _check([*first, last], config.hyper_channels, 2 * config.latent_channels)
     permuted = [_both(order.permutation(phase, config.latent_channels), config) for phase in range(len(PHASES))]
     network = Network((*first, _phased(last, outputs=permuted)))
-    return PriorNetwork(network, halo=int(config.hyper_stride > 1), scale=config.hyper_stride)
+    return PriorNetwork(network, config.hyper_stride)
 
 
 def _context(config: SharedConfig, name: str, make: Make, order: Order, step: int) -> PriorNetwork:
@@ -141,7 +141,7 @@ def _context(config: SharedConfig, name: str, make: Make, order: Order, step: in
     takes = [np.concatenate([_both(channels, config), 2 * m + channels[: part.start]]) for channels in orders]
     gives = [_both(channels[part], config) for channels in orders]
     network = Network((_phased(first, inputs=takes), *middle, _phased(last, outputs=gives)))
-    return PriorNetwork(network, halo=sum(isinstance(layer, Depthwise) for layer in middle))
+    return PriorNetwork(network)
 
 
 def _both(channels: npt.NDArray[np.intp], config: SharedConfig) -> npt.NDArray[np.intp]:

@@ -1,17 +1,15 @@
 """Integer symbols <-> bytes: a range coder driven by tables of integer frequencies.
 
-The bits. Symbols are coded with constriction's range coder (``stream.queue.RangeEncoder``: 32-bit words, 64-bit state,
-24-bit probabilities), whose words are stored little endian. The probabilities of a table are its integer frequencies,
-given to ``Categorical(perfect=False)`` as float64 in table order: only additions, one multiplication and a floor
-happen to them, the same on any IEEE-754 machine. Within one call of :meth:`SymbolEncoder.encode` the symbols are
-grouped by table, tables in ascending order, symbols in their given order within a table.
+The bits are those of a range coder with words of 32 bits, a state of 64 and probabilities of 24, see docs/format.md
+and :mod:`aecodec.entropy.coders`. Entry i of a table of n entries begins at floor(F * (2^24 - n) / 2^16) + i, where F
+is the sum of the frequencies before it. Within one call of :meth:`SymbolEncoder.encode` the symbols are grouped by
+table, tables in ascending order, symbols in their given order within a table.
 
 A table covers the values ``minimum .. minimum + size - 2``; its last entry is the escape. Escaped values are written,
 in the order in which they are coded, to a second string of bytes: zigzag (0, -1, 1, -2 .. to 0, 1, 2, 3 ..), then
 unsigned LEB128. So every integer of 21 bits can be coded, -2^20 .. 2^20.
 
-This is the only module that knows constriction. It decodes damaged data to plausible symbols without complaint:
-checksums are the container's business.
+Damaged data decode to plausible symbols without complaint: checksums are the container's business.
 """
 
 from __future__ import annotations
@@ -22,17 +20,18 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-import constriction
 import numpy as np
 import numpy.typing as npt
 
+from aecodec.engine.symbols import GUESS_BITS, MAX_VALUE, Tables
+from aecodec.entropy import coders
 from aecodec.errors import FormatError, ModelError
 
 Symbols = npt.NDArray[np.int32]
 Indexes = npt.NDArray[np.uint8]
 
 TOTAL_BITS = 16  # the frequencies of a table sum to 2^16
-MAX_VALUE = 2**20  # of a symbol; of the transforms' latents none is half as large
+PRECISION = 24  # bits of the probabilities that the coder works with
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,11 @@ class Table:
         return len(self.frequencies) - 1
 
     @cached_property
-    def model(self) -> Any:
-        """The table as constriction wants it."""
-        probabilities = self.frequencies.astype(np.float64)
-        return constriction.stream.model.Categorical(probabilities, perfect=False)
+    def left(self) -> npt.NDArray[np.uint32]:
+        """Where each entry begins, in 2^24ths: its share of what is left when each has one."""
+        size = len(self.frequencies)
+        before = np.cumsum(self.frequencies, dtype=np.int64) - self.frequencies
+        return np.asarray((before * (2**PRECISION - size) >> TOTAL_BITS) + np.arange(size), np.uint32)
 
 
 def quantize(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
@@ -90,6 +90,15 @@ class TableSet(Sequence[Table]):
         """Which position is the escape of each table, int32 (tables,)."""
         return np.array([table.escape for table in self.tables], np.int32)
 
+    @cached_property
+    def packed(self) -> Tables:
+        """As compiled code takes them."""
+        lefts = [np.append(table.left, np.uint32(2**PRECISION)) for table in self.tables]
+        starts = np.cumsum([0, *map(len, lefts)], dtype=np.int32)
+        edges = np.arange(2**GUESS_BITS, dtype=np.uint32) << np.uint32(PRECISION - GUESS_BITS)
+        guess = [np.searchsorted(left, edges, "right") - 1 for left in lefts]
+        return starts, self.minimums, np.concatenate(lefts), np.concatenate(guess).astype(np.uint16)
+
 
 @dataclass(frozen=True)
 class _Groups:
@@ -97,14 +106,6 @@ class _Groups:
 
     order: npt.NDArray[np.intp]
     counts: npt.NDArray[np.intp]
-
-    def each(self) -> Iterator[tuple[int, slice]]:
-        """The tables in use, and where their symbols are in the order."""
-        stop = 0
-        for table, count in enumerate(self.counts.tolist()):
-            start, stop = stop, stop + count
-            if count:
-                yield table, slice(start, stop)
 
     def repeated(self, of_tables: Symbols) -> Symbols:
         """What belongs to each symbol, in the order, of what belongs to each table."""
@@ -119,20 +120,21 @@ class SymbolEncoder:
     """Collects symbols; :meth:`finish` gives the bytes."""
 
     def __init__(self) -> None:
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self._coder = coders.encoder()
         self._escapes = bytearray()
 
-    def encode(self, symbols: Symbols, indexes: Indexes, tables: TableSet) -> None:
-        """Append ``symbols`` (n,), each coded with ``tables[index]`` of ``indexes`` (n,)."""
-        groups = _grouped(indexes)
-        values, escapes = symbols[groups.order], groups.repeated(tables.escapes)
-        positions = values - groups.repeated(tables.minimums)
-        outside = positions.view(np.uint32) >= escapes.view(np.uint32)  # also below the minimum
-        if outside.any():
-            self.escape(values[outside])
-            positions[outside] = escapes[outside]
-        for table, where in groups.each():
-            self._coder.encode(positions[where], tables[table].model)
+    def encode(self, symbols: Symbols, indexes: Indexes, tables: TableSet, first: int = 0) -> None:
+        """Append ``symbols`` (n,), each coded with ``tables[index]`` of ``indexes`` (n,).
+
+        Those of tables below ``first`` are left out.
+        """
+        if self._coder.encode(symbols, indexes, tables, first):
+            coded = indexes >= first
+            symbols, indexes = symbols[coded], indexes[coded]
+            groups = _grouped(indexes)
+            values, escapes = symbols[groups.order], groups.repeated(tables.escapes)
+            positions = values - groups.repeated(tables.minimums)
+            self.escape(values[(positions < 0) | (positions >= escapes)])
 
     def escape(self, values: Symbols) -> None:
         """Append integers to the escapes alone."""
@@ -140,7 +142,7 @@ class SymbolEncoder:
 
     def finish(self) -> tuple[bytes, bytes]:
         """Bytes of the range coder, and those of the integers that no table holds."""
-        return self._coder.get_compressed().astype("<u4").tobytes(), bytes(self._escapes)
+        return self._coder.finish(), bytes(self._escapes)
 
 
 class SymbolDecoder:
@@ -152,24 +154,21 @@ class SymbolDecoder:
     def __init__(self, payload: bytes, escapes: bytes) -> None:
         if len(payload) % 4:
             raise FormatError(f"payload of {len(payload)} bytes, not a multiple of 4")
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+        words = np.frombuffer(payload, "<u4").astype(np.uint32)
+        self._coder = coders.decoder(words)
         self._escapes = _read_integers(escapes)
 
-    def decode(self, indexes: Indexes, tables: TableSet) -> Symbols:
-        """The next symbols (n,) for the tables ``indexes`` (n,)."""
-        groups = _grouped(indexes)
-        positions = np.empty(len(indexes), np.int32)
-        for table, where in groups.each():
-            try:
-                positions[where] = self._coder.decode(tables[table].model, where.stop - where.start)
-            except (AssertionError, ValueError) as error:
-                raise FormatError("payload does not decode") from error
-        outside = positions == groups.repeated(tables.escapes)
-        positions += groups.repeated(tables.minimums)
-        if outside.any():
-            positions[outside] = self.escaped(int(outside.sum()))
-        symbols = np.empty_like(positions)
-        symbols[groups.order] = positions
+    def decode(self, indexes: Indexes, tables: TableSet, first: int = 0) -> Symbols:
+        """The next symbols (n,) for the tables ``indexes`` (n,); 0 where these are below ``first``."""
+        symbols, escapes = self._coder.decode(indexes, tables, first)
+        if escapes < 0:
+            raise FormatError("payload does not decode")
+        if escapes:
+            coded = np.flatnonzero(indexes >= first)
+            groups = _grouped(indexes[coded])
+            places = coded[groups.order]
+            outside = symbols[places] == groups.repeated(tables.minimums + tables.escapes)
+            symbols[places[outside]] = self.escaped(int(outside.sum()))
         return symbols
 
     def escaped(self, count: int) -> Symbols:
@@ -181,7 +180,7 @@ class SymbolDecoder:
 
     def finish(self) -> None:
         """Check that everything was consumed."""
-        if not self._coder.maybe_exhausted() or next(self._escapes, None) is not None:
+        if not self._coder.exhausted() or next(self._escapes, None) is not None:
             raise FormatError("payload goes on after the last symbol")
 
 

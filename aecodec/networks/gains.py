@@ -21,6 +21,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from aecodec.engine.symbols import SCALED_BITS, kernels
 from aecodec.errors import ModelError
 from aecodec.networks.config import SharedConfig
 from aecodec.networks.fixed_point import PRIOR_BITS, Int16, Int32, fractions
@@ -30,7 +31,6 @@ QUALITIES = 100
 POSITION_BITS = 16
 LOG_BITS = 16
 GAIN_BITS = 20  # fractional bits of the factors
-SCALED_BITS = 10  # fractional bits of latents before they are quantised
 LARGEST_LOG = 8  # of absolute logarithms
 HIGHEST = 100 * QUALITIES  # quality in hundredths
 LOWEST = 100
@@ -50,15 +50,15 @@ class Gain:
 
     def apply(self, y: Int16, bits: int = SCALED_BITS) -> Int32:
         """Latents (..., M) of the analysis, scaled, with so many fractional bits."""
-        shift = self.bits_before + GAIN_BITS - bits
-        scaled: Int32 = (y * self.before + (1 << shift >> 1) >> shift).astype(np.int32)
-        return scaled
+        return kernels().scale(y, self.before, self.bits_before + GAIN_BITS - bits)
+
+    def apply_saturated(self, y: Int16, bits: int) -> Int16:
+        """The same, saturated to 16 bits."""
+        return kernels().scale_saturated(y, self.before, self.bits_before + GAIN_BITS - bits)
 
     def undo(self, latents: Int32) -> Int16:
         """Latents (..., M) for the synthesis, of scaled ones with PRIOR_BITS fractional bits."""
-        shift = PRIOR_BITS + GAIN_BITS - self.bits_after
-        restored = latents * self.after + (1 << shift >> 1) >> shift
-        return np.asarray(np.clip(restored, -(2**15), 2**15 - 1), np.int16)
+        return kernels().unscale(latents, self.after, PRIOR_BITS + GAIN_BITS - self.bits_after)
 
 
 @dataclass(frozen=True)

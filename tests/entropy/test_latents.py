@@ -9,6 +9,7 @@ import pytest
 import skimage.data
 
 from aecodec.codec import Codec
+from aecodec.engine.symbols import SCALED_BITS
 from aecodec.entropy.latents import EXCEPTIONS, TILE, Part, Reader, Tile, Writer, code, tiles
 from aecodec.entropy.prior import Prior, Tables
 from aecodec.entropy.range_coder import Symbols
@@ -16,7 +17,7 @@ from aecodec.errors import FormatError
 from aecodec.networks.coding_order import HALVES, order_of
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.fixed_point import PRIOR_BITS
-from aecodec.networks.gains import GAIN_BITS, SCALED_BITS
+from aecodec.networks.gains import GAIN_BITS
 from aecodec.networks.model import coding_steps
 
 BARE = Prior(8, 4, HALVES, None, (), ())  # type: ignore[arg-type]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecodec.entropy.range_coder import MAX_VALUE, TOTAL_BITS, SymbolDecoder, SymbolEncoder, Table, TableSet, quantize
+from aecodec.engine.symbols import MAX_VALUE
+from aecodec.entropy.range_coder import TOTAL_BITS, SymbolDecoder, SymbolEncoder, Table, TableSet, quantize
 from aecodec.errors import FormatError, ModelError
 
 FLAT = Table(-2, quantize(np.ones(6)))

@@ -187,7 +187,10 @@ static void dense(const void *packed, ptrdiff_t inputs, ptrdiff_t outputs, int32
     }
 }
 
-#define TAP_PAIRS 5 /* nine taps and nothing */
+/* Nine taps and nothing, so paired that neighbours share what is zipped: the upper two of each column, then the lower
+   ones of the first two columns. */
+#define TAP_PAIRS 5
+#define TAP(pair, i) ((pair) < 3 ? (pair) + 3 * (i) : (pair) == 3 ? 6 + (i) : 8 + (i))
 
 /* Bias and shift of as many channels as fit into a vector of int16, then the weights [TAP_PAIRS][2][LANES][2]. */
 #define GROUP_SIZE (2 * WIDTH * sizeof(int32_t) + TAP_PAIRS * 2 * WIDTH * sizeof(int16_t))
@@ -205,44 +208,64 @@ static void pack_depthwise(void *packed, const struct matrix *m) {
                 if (channel >= m->outputs) continue;
                 bias[high * LANES + lane] = m->bias[channel];
                 shift[high * LANES + lane] = m->shift[channel];
-                for (int tap = 0; tap < 9; tap++)
-                    weight[(tap / 2 * 2 + high) * WIDTH + PAIR(lane, tap % 2)] = m->weight[tap * m->outputs + channel];
+                for (int i = 0; i < 2 * TAP_PAIRS - 1; i++)
+                    weight[(i / 2 * 2 + high) * WIDTH + PAIR(lane, i % 2)] =
+                        m->weight[TAP(i / 2, i % 2) * m->outputs + channel];
             }
         packed = (char *)packed + GROUP_SIZE;
     }
 }
 
-/* One vector of channels, of which there are `count`, at one position. */
-INLINE void depthwise_block(const int32_t *group, const int16_t *const *taps, ptrdiff_t first, ptrdiff_t count,
-                            int16_t *y) {
+/* Values of two taps, zipped. */
+struct zipped {
+    shorts low, high;
+};
+
+INLINE struct zipped zip(shorts a, shorts b) { return (struct zipped){zip_low(a, b), zip_high(a, b)}; }
+
+/* A row of one vector of channels, of which there are `count`. */
+INLINE void depthwise_row(const int32_t *group, ptrdiff_t channels, ptrdiff_t count, ptrdiff_t width,
+                          const int16_t *above, const int16_t *at, const int16_t *below,
+                          int16_t *y) {
     const int32_t *bias = group, *shift = group + WIDTH;
     const int16_t *weight = (const int16_t *)(shift + WIDTH);
-    sums low = sums_load(bias), high = sums_load(bias + LANES);
-    UNROLL for (int p = 0; p < TAP_PAIRS; p++) {
-        shorts a = load_some(taps[2 * p] + first, count), b = load_some(taps[2 * p + 1] + first, count);
-        low = dot(low, shorts_load(weight + 2 * p * WIDTH), zip_low(a, b));
-        high = dot(high, shorts_load(weight + (2 * p + 1) * WIDTH), zip_high(a, b));
+    const int16_t nothing[WIDTH] = {0};
+    const shorts zero = shorts_load(nothing);
+#define NEXT(x, i) ((i) < width ? load_some((x) + (i) * channels, count) : zero)
+    /* Columns of the upper two rows before, at and after the position; pairs of the lowest row that begin there. */
+    struct zipped left = zip(zero, zero), middle = zip(NEXT(above, 0), NEXT(at, 0)), right;
+    shorts last = NEXT(below, 1);
+    struct zipped below_left = zip(zero, NEXT(below, 0)), below_middle = zip(NEXT(below, 0), last), below_right;
+    for (ptrdiff_t column = 0; column < width; column++, y += channels) {
+        const shorts next = NEXT(below, column + 2);
+        right = zip(NEXT(above, column + 1), NEXT(at, column + 1));
+        below_right = zip(last, next);
+        sums low = sums_load(bias), high = sums_load(bias + LANES);
+#define DOT(pair, of)                                                       \
+    low = dot(low, shorts_load(weight + 2 * (pair)*WIDTH), (of).low);       \
+    high = dot(high, shorts_load(weight + (2 * (pair) + 1) * WIDTH), (of).high);
+        DOT(0, left) DOT(1, middle) DOT(2, right) DOT(3, below_left) DOT(4, below_right)
+#undef DOT
+        store_some(y, narrowed(shifted(low, sums_load(shift)), shifted(high, sums_load(shift + LANES))), count);
+        left = middle;
+        middle = right;
+        below_left = below_middle;
+        below_middle = below_right;
+        last = next;
     }
-    shorts value = narrowed(shifted(low, sums_load(shift)), shifted(high, sums_load(shift + LANES)));
-    store_some(y + first, value, count);
+#undef NEXT
 }
 
 static void depthwise(const void *packed, ptrdiff_t channels, ptrdiff_t width, const int16_t *const rows[3],
-                      const int16_t *zeros, int16_t *y) {
-    for (ptrdiff_t column = 0; column < width; column++) {
-        const int16_t *taps[2 * TAP_PAIRS];
-        const char *group = packed;
-        ptrdiff_t first = 0;
-        for (int tap = 0; tap < 9; tap++) {
-            ptrdiff_t at = column + tap % 3 - 1;
-            taps[tap] = at < 0 || at >= width ? zeros : rows[tap / 3] + at * channels;
-        }
-        taps[9] = zeros;
-        for (; first + WIDTH <= channels; first += WIDTH, group += GROUP_SIZE)
-            depthwise_block((const int32_t *)group, taps, first, WIDTH, y);
-        if (first < channels) depthwise_block((const int32_t *)group, taps, first, channels - first, y);
-        y += channels;
-    }
+                      int16_t *y) {
+    const char *group = packed;
+    ptrdiff_t first = 0;
+    for (; first + WIDTH <= channels; first += WIDTH, group += GROUP_SIZE)
+        depthwise_row((const int32_t *)group, channels, WIDTH, width, rows[0] + first, rows[1] + first,
+                      rows[2] + first, y + first);
+    if (first < channels)
+        depthwise_row((const int32_t *)group, channels, channels - first, width, rows[0] + first, rows[1] + first,
+                      rows[2] + first, y + first);
 }
 
 #define KERNELS(instructions, is_usable)                                                                              \

@@ -294,7 +294,7 @@ static void run_depthwise(const struct network *network, const struct layer *lay
         ptrdiff_t at = in_picture + i - 1;
         rows[i] = at < 0 || at >= height ? zeros : (const int16_t *)(const void *)row_of(from, row + i - 1);
     }
-    network->kernels->depthwise(layer->packed[0], layer->inputs, from->shape.width, rows, zeros,
+    network->kernels->depthwise(layer->packed[0], layer->inputs, from->shape.width, rows,
                                 (void *)row_of(to, row));
 }
 
@@ -394,7 +394,7 @@ static void run_streams(const struct network *network, struct stream *streams, c
 static void *scratch_new(const struct network *network, struct stream *streams, int16_t **zeros) {
     size_t longest = 0, size = 0;
     for (int i = 0; i <= network->count; i++) {
-        /* Zeros stand for a row beyond the picture, or for a position of it. */
+        /* Zeros stand for a row beyond the picture. */
         if (streams[i].row_bytes > longest) longest = streams[i].row_bytes;
         if (i && i < network->count) size += (size_t)streams[i].capacity * streams[i].row_bytes + ALIGNMENT;
     }

@@ -31,9 +31,9 @@ struct kernels {
                   const int16_t *x, const int16_t *skip, int16_t *y);
     size_t (*depthwise_size)(ptrdiff_t channels);
     void (*pack_depthwise)(void *packed, const struct matrix *matrix);
-    /* A row y (width, channels) of the rows above, at and below it. `zeros` are as many as there are channels. */
+    /* A row y (width, channels) of the rows above, at and below it. */
     void (*depthwise)(const void *packed, ptrdiff_t channels, ptrdiff_t width, const int16_t *const rows[3],
-                      const int16_t *zeros, int16_t *y);
+                      int16_t *y);
 };
 
 extern const struct kernels portable_kernels, avx2_kernels, avx512vnni_kernels, neon_kernels;
