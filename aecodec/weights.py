@@ -66,7 +66,7 @@ def save_weights(path: Path, card: Card, arrays: Arrays) -> bytes:
 
 def load_weights(path: Path) -> Weights:
     """Read and verify a weights file. Raises ModelError where it is missing, damaged or of another kind."""
-    identity = identify(_read(path))
+    identity = _identify_file(path)
     card = _card(path, identity)
     try:
         with safe_open(path, "numpy") as file:
@@ -181,7 +181,8 @@ def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
     Files that cannot be read are passed over.
     """
     given = [*given]
-    for path in [*given, *installed()]:
+    named_so = identity.hex()  # as files that training and the package name are: the others need not be read then
+    for path in sorted([*given, *installed()], key=lambda path: named_so not in path.name):
         with suppress(ModelError):
             if _identify_file(path) == identity:
                 return path

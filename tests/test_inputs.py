@@ -112,9 +112,9 @@ def test_options_have_the_same_names_everywhere() -> None:
     names = {"quality", "target_size", "bpp", "lossless", "effort"}
     for function in (aecodec.encode, aecodec.Codec.encode, aecodec.Codec.encode_picture, Options):
         assert names <= inspect.signature(function).parameters.keys()
-    from aecodec.cli.main import main
+    from aecodec.cli.compress import compress
 
-    assert names | {"model"} <= {parameter.name for parameter in main.commands["compress"].params}
+    assert names | {"model"} <= {parameter.name for parameter in compress.params}
     with pytest.raises(TypeError):
         aecodec.encode_stack(np.zeros((1, 8, 8), np.uint8), target_size=100)  # type: ignore[call-arg]
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from aecodec import __version__
-from aecodec.cli.bench import bench
-from aecodec.cli.compress import compress
-from aecodec.cli.decompress import decompress
-from aecodec.cli.duplicates import duplicates
-from aecodec.cli.evaluate import evaluate
-from aecodec.cli.features import features
-from aecodec.cli.info import info
-from aecodec.cli.label import label
-from aecodec.cli.map import map_pictures
-from aecodec.cli.models import models
-from aecodec.cli.sample import sample
-from aecodec.cli.score import score
-from aecodec.cli.test import test
-from aecodec.cli.train import train
+
+# Modules of this package that have a command of their own name, or one named otherwise. Each is imported when it is
+# called, so that it does not wait for what only others need.
+_MODULES = (
+    *("compress", "decompress", "info", "test", "bench", "evaluate", "models", "train"),
+    *("score", "features", "label", "sample", "map", "duplicates"),
+)
+_OBJECTS = {"map": "map_pictures"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands by the names of their modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        module = import_module(f"aecodec.cli.{cmd_name}")
+        command: click.Command = getattr(module, _OBJECTS.get(cmd_name, cmd_name))
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="aecodec")
 def main() -> None:
     """A learned image codec, and the means to train one for your own pictures.
@@ -30,10 +40,3 @@ def main() -> None:
     of a signal that ended it, 130 after Ctrl-C. Sources are never changed or removed, and existing files are
     overwritten only with -f.
     """
-
-
-_FILES = (compress, decompress, info, test, bench, evaluate, models, train)
-_USES = (score, features, label, sample, map_pictures, duplicates)
-
-for command in (*_FILES, *_USES):
-    main.add_command(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -110,15 +109,19 @@ def refuse_as_folder(output: Path, certain: bool = False) -> None:
 
 def is_of_other_kind(path: Path) -> bool:
     """Whether a name has the suffix of pictures, archives, documents or anything else that is known."""
+    suffix = path.suffix.lower()
+    if suffix in ("", ".aec"):  # most targets: to ask Pillow for all it knows would take a tenth of a second
+        return False
+    import mimetypes
+
     from PIL import Image
 
     known = mimetypes.MimeTypes()  # Python's own table, on every machine the same
-    suffix = path.suffix.lower()
     media_type = known.types_map[True].get(suffix) or known.types_map[False].get(suffix)
     return (
         media_type not in (None, "application/octet-stream")
         or suffix in _OTHERS | HEIF | known.encodings_map.keys()
-        or suffix in Image.registered_extensions().keys() - {".aec"}
+        or suffix in Image.registered_extensions()
     )
 
 

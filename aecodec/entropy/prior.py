@@ -9,8 +9,9 @@ of latents of other steps are not computed at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ class Prior:
     order: Order
     hyper_synthesis: PriorNetwork
     contexts: tuple[PriorNetwork, ...]  # of all steps but the first
-    tables: tuple[Tables, ...]  # for positions evenly spaced from the lowest to the highest quality
+    tables: Sequence[Tables]  # for positions evenly spaced from the lowest to the highest quality
 
     def tables_at(self, position: int) -> Tables:
         """Those for a position with POSITION_BITS fractional bits."""
@@ -118,7 +119,7 @@ def load_prior(config: SharedConfig, arrays: Arrays) -> Prior:
             tuple(
                 _context(config, name, make, order, step) for step, name in enumerate(context_names(config), start=1)
             ),
-            _tables(arrays, config.hyper_channels),
+            _Tables(arrays, config.hyper_channels),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise ModelError(f"weights do not fit their configuration ({error})") from error
@@ -173,23 +174,51 @@ def _check(layers: Iterable[Layer], inputs: int, outputs: int) -> None:
         raise ValueError(f"{last[2]} channels where {outputs} are needed")
 
 
-def _tables(arrays: Arrays, hyper_channels: int) -> tuple[Tables, ...]:
-    of_latents = _sets(arrays, "latent_tables", SCALE_COUNT)
-    of_hyper = _sets(arrays, "hyper_tables", hyper_channels)
-    return tuple(Tables(*pair) for pair in zip(of_latents, of_hyper, strict=True))
+class _Tables(Sequence[Tables]):
+    """The tables of all qualities, made when they are asked for: a file needs those of one."""
+
+    def __init__(self, arrays: Arrays, hyper_channels: int) -> None:
+        self._of_latents = _Sets(arrays, "latent_tables", SCALE_COUNT)
+        self._of_hyper = _Sets(arrays, "hyper_tables", hyper_channels)
+        if len(self._of_latents) != len(self._of_hyper):
+            raise ModelError(f"tables of {len(self._of_latents)} and of {len(self._of_hyper)} qualities")
+        self._made: dict[int, Tables] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_latents)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        if at not in self._made:
+            self._made[at] = Tables(self._of_latents[at], self._of_hyper[at])
+        return self._made[at]
 
 
-def _sets(arrays: Arrays, prefix: str, size: int) -> list[TableSet]:
+class _Sets:
     """Sets of ``size`` tables. Raises ModelError for numbers that are out of range or do not fit together."""
-    minimums = _integers(arrays, f"{prefix}.minimum", -MAX_VALUE, MAX_VALUE)
-    sizes = _integers(arrays, f"{prefix}.size", 2, LARGEST_TABLE)
-    frequencies = _integers(arrays, f"{prefix}.frequencies", 1, 2**TOTAL_BITS)
-    ends = np.cumsum(sizes)
-    if not len(ends) or len(ends) % size or ends[-1] != len(frequencies) or len(minimums) != len(ends):
-        raise ModelError(f"{prefix}: {len(ends)} tables, {size} needed for each quality")
-    parts = np.split(frequencies.astype(np.uint32), ends[:-1])
-    tables = [Table(int(m), p) for m, p in zip(minimums, parts, strict=True)]
-    return [TableSet(tuple(tables[i : i + size])) for i in range(0, len(tables), size)]
+
+    def __init__(self, arrays: Arrays, prefix: str, size: int) -> None:
+        self._minimums = _integers(arrays, f"{prefix}.minimum", -MAX_VALUE, MAX_VALUE)
+        sizes = _integers(arrays, f"{prefix}.size", 2, LARGEST_TABLE)
+        self._frequencies = _integers(arrays, f"{prefix}.frequencies", 1, 2**TOTAL_BITS).astype(np.uint32)
+        self._ends, self._size = np.cumsum(sizes), size
+        count, ends = len(sizes), self._ends
+        if not count or count % size or ends[-1] != len(self._frequencies) or len(self._minimums) != count:
+            raise ModelError(f"{prefix}: {count} tables, {size} needed for each quality")
+        if (np.add.reduceat(self._frequencies, ends - sizes, dtype=np.int64) != 2**TOTAL_BITS).any():
+            raise ModelError(f"{prefix}: frequencies of a table whose sum is not 2^{TOTAL_BITS}")
+
+    def __len__(self) -> int:
+        return len(self._ends) // self._size
+
+    def __getitem__(self, index: int) -> TableSet:
+        of = slice(index * self._size, (index + 1) * self._size)
+        start = int(self._ends[of.start - 1]) if of.start else 0
+        ends = self._ends[of] - start
+        parts = np.split(self._frequencies[start : start + ends[-1]], ends[:-1])
+        return TableSet(tuple(Table(int(m), p) for m, p in zip(self._minimums[of], parts, strict=True)))
 
 
 def _integers(arrays: Arrays, name: str, low: int, high: int) -> npt.NDArray[np.int64]:
