@@ -28,6 +28,7 @@ class Progress:
     pixels: int = 0
     fine_tuning: bool = False  # the run began with a trained model
     origin: str = ""  # name and id of that model
+    machine: str = ""  # that took the last step
 
 
 SHARD_BYTES = 15 * 2**20  # of tensors in one file

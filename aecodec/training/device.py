@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from aecodec.training.objective import Terms, rate_distortion
 from aecodec.training.optimizer import ADAM_BETAS, MUON_MOMENTUM, is_matrix, orthogonalize
 
 SMALLER_SHARE = 0.2  # of the run, at whose beginning batches are half as large
+AHEAD = 4  # steps whose batches are drawn before they are needed
 EAGER_STEPS = 3  # before a step is captured, which CUDA asks for
 
 
@@ -84,12 +85,13 @@ class DeviceTrainer(Trainer):
         self._pictures = DevicePictures(crops.pictures, crops.colours, self._device)
         self._steps: dict[int, Step] = {}
         self._taken: dict[int, int] = defaultdict(int)
+        self._drawn: dict[tuple[int, int], Future[Draw]] = {}  # by step and count
         torch.set_float32_matmul_precision("high")
 
     def step(self, executor: ThreadPoolExecutor) -> Terms:
         """Advance by one step of the optimiser; the terms of its loss."""
         began, count = time.monotonic(), self._count()
-        draw = self.crops.draw(self.progress.step, count)
+        draw = self._draw(executor, count)
         step = self._prepared(count)
         step.pixels.copy_(self._pictures.cut(draw, self.crops.size))
         step.q.copy_(torch.from_numpy(draw.qualities))
@@ -103,8 +105,23 @@ class DeviceTrainer(Trainer):
             step=self.progress.step + 1,
             seconds=self.progress.seconds + time.monotonic() - began,
             pixels=self.progress.pixels + count * self.options.crop**2,
+            machine=self.machine,
         )
         return terms
+
+    @property
+    def machine(self) -> str:
+        """What takes the steps, in words."""
+        return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else super().machine
+
+    def _draw(self, executor: ThreadPoolExecutor, count: int) -> Draw:
+        """This step's batch; those of the next steps are drawn while the device is busy."""
+        step = self.progress.step
+        for ahead in range(step, step + AHEAD):
+            if (ahead, count) not in self._drawn:
+                self._drawn[ahead, count] = executor.submit(self.crops.draw, ahead, count)
+        self._drawn = {key: drawn for key, drawn in self._drawn.items() if key[0] >= step and key[1] == count}
+        return self._drawn.pop((step, count)).result()
 
     def _count(self) -> int:
         """Crops of the next step."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,11 +11,14 @@ import torch
 from torch import Tensor
 
 from aecodec.networks.rate import GREY_LEVELS
-from aecodec.training import ssimulacra2
+from aecodec.training import colorvideovdp, ssimulacra2
 
 Distortion = Literal["mse", "bce", "eye"]
 
-SQUARED_SHARE = 0.15  # of squared error in the distortion for the eye: it keeps colours where they are
+# Shares in the distortion for the eye. Two metrics are harder to please with what nobody sees than one; squared error
+# keeps colours where they are.
+SQUARED_SHARE, SSIMULACRA2_SHARE, CVVDP_SHARE = 0.15, 0.5, 0.35
+JOD = 85.0  # squared grey levels that a just-objectionable difference is worth, about the same at every lambda
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,34 @@ def distortion(kind: Distortion, x_hat: Tensor, x: Tensor, weight: Tensor) -> Er
         return Errors(mse, mse, unknown)
     if kind == "bce":
         return Errors(cross_entropy(x_hat, x), mse, unknown)
-    unseen = ssimulacra2.weighted_errors(*(_three_colours(t / 4 + 0.5).clamp(0, 1) for t in (x, x_hat)))
-    seen = ssimulacra2.loss(unseen)
-    total = SQUARED_SHARE * mse + (1 - SQUARED_SHARE) * point(weight) * seen
-    return Errors(total, mse, 100 - ssimulacra2.lost_points(unseen))
+    original, restored = (ssimulacra2.linear_light(_three_colours(t / 4 + 0.5).clamp(0, 1)) for t in (x, x_hat))
+    with _exact_products():
+        errors = ssimulacra2.weighted_errors(original, restored)
+        lost = colorvideovdp.lost_quality(original, restored)
+    total = (
+        SQUARED_SHARE * mse
+        + SSIMULACRA2_SHARE * point(weight) * ssimulacra2.loss(errors)
+        + CVVDP_SHARE * JOD * lost
+    )
+    return Errors(total, mse, 100 - ssimulacra2.lost_points(errors))
+
+
+@contextmanager
+def _exact_products() -> Iterator[None]:
+    """Products in float32 on a GPU, too: variances are small differences of large numbers, which TF32 would lose."""
+    usual = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(usual)
 
 
 def point(weight: Tensor) -> Tensor:
-    """Squared grey levels that a point of the score is worth at lambdas ``weight`` (N,).
+    """Squared grey levels that a point of SSIMULACRA2 is worth at lambdas ``weight`` (N,).
 
-    It is their ratio along the curve of a model trained for squared error, so that a quality stays about what it was.
+    As of :data:`JOD`, it is their ratio along the curve of a model trained for squared error, so that a quality stays
+    about what it was.
     """
     return 0.323 * weight**-0.25
 

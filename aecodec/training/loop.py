@@ -95,6 +95,11 @@ class Trainer:
             raise DataError(f"{checkpoint}: not the same on all machines; share the run folder between them")
         ranks.of_first([*self.model.parameters(), *self.average.values()])
 
+    @property
+    def machine(self) -> str:
+        """What takes the steps, in words."""
+        return f"{self.options.device}, {self.ranks.count * self.options.workers} workers"
+
     def fraction(self) -> float:
         """Share of the run that is done, 0..1."""
         if self.options.steps is not None:
@@ -144,6 +149,7 @@ class Trainer:
             step=self.progress.step + 1,
             seconds=self.progress.seconds + self.ranks.agreed(time.monotonic() - began),
             pixels=self.progress.pixels + options.batch * options.crop**2,
+            machine=self.machine,
         )
         terms = [terms for terms, _ in results]
         return Terms(*(torch.cat([getattr(t, k).detach() for t in terms]) for k in ("loss", "bpp", "mse", "score")))

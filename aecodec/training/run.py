@@ -192,7 +192,7 @@ class Run:
             crop=options.crop,
             minutes=round(progress.seconds / 60, 1),
             steps=progress.step,
-            machine=f"{options.device}, {self.trainer.ranks.count * options.workers} workers",
+            machine=progress.machine or self.trainer.machine,
             revision=_revision(),
             denoising=options.objective.noise is not None,
             distortion=options.objective.distortion,

@@ -141,9 +141,8 @@ class Statistics:
     variance: Tensor
 
 
-def scales(pixels: Tensor) -> Iterator[tuple[dict[int, PlaneWeights], Tensor]]:
-    """The planes that matter of each scale, of sRGB values 0..1 (N, 3, H, W), and their weights."""
-    light = linear_light(pixels)
+def scales(light: Tensor) -> Iterator[tuple[dict[int, PlaneWeights], Tensor]]:
+    """The planes that matter of each scale, of linear light 0..1 (N, 3, H, W), and their weights."""
     for number, weights in enumerate(WEIGHTS):
         if number:
             light = halved(light)
@@ -169,7 +168,7 @@ def weighted(error: Tensor, weights: tuple[float, float]) -> Tensor:
 
 
 def weighted_errors(original: Tensor, distorted: Tensor) -> Tensor:
-    """The sum (N,) of all weighted errors; sRGB values 0..1 (N, 3, H, W), of which the second have gradients."""
+    """The sum (N,) of all weighted errors; linear light 0..1 (N, 3, H, W), of which the second has gradients."""
     with torch.no_grad():
         reference = [(weights, planes, blur(planes), blur(planes.square())) for weights, planes in scales(original)]
     total = distorted.new_zeros(len(distorted))
@@ -210,6 +209,6 @@ def loss(errors: Tensor) -> Tensor:
 
 def score(original: npt.NDArray[np.uint8], distorted: npt.NDArray[np.uint8]) -> float:
     """SSIMULACRA2 of two pictures (H, W, 3), sides from SIX_SCALES up: as the reference, in a quarter of the time."""
-    tensors = (torch.tensor(pixels).permute(2, 0, 1)[None] / 255 for pixels in (original, distorted))
+    tensors = (linear_light(torch.tensor(pixels).permute(2, 0, 1)[None] / 255) for pixels in (original, distorted))
     with torch.no_grad():
         return 100 - float(lost_points(weighted_errors(*tensors)))

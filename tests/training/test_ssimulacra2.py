@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from aecodec.evaluation.metrics import ssimulacra2
-from aecodec.training.ssimulacra2 import loss, lost_points, score, weighted_errors
+from aecodec.training.ssimulacra2 import linear_light, loss, lost_points, score, weighted_errors
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ def test_steps_down_the_gradient_raise_the_score() -> None:
     before = score(original, as_jpeg(original, 20))
     for _ in range(20):
         y.requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(weighted_errors(x, y)).sum(), y)
+        (gradient,) = torch.autograd.grad(loss(weighted_errors(linear_light(x), linear_light(y))).sum(), y)
         y = (y.detach() - 0.05 * gradient / gradient.norm()).clamp(0, 1)
     after = (y[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     reference = ssimulacra2(original, after)
