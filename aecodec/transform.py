@@ -83,8 +83,8 @@ class Transform:
         make, bits = fixed_point.stored(arrays), fractions(arrays)
         self._hyper_bits = bits["hyper_analysis"]
         m, side, colours = config.latent_channels, config.stride, config.colours
-        analysis = fixed_point.analysis(config, bits["analysis"], make)
-        synthesis = fixed_point.synthesis(config, bits["synthesis"], make)
+        analysis = fixed_point.analysis(config, bits, make)
+        synthesis = fixed_point.synthesis(config, bits, make)
         hyper_analysis = fixed_point.hyper_analysis(config, self._hyper_bits, make)
         self._analysis = _network(analysis, (side, side, colours), (1, 1, m))
         self._synthesis = _network(synthesis, (1, 1, m), (side, side, colours))

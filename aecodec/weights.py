@@ -10,6 +10,8 @@ fields of :class:`~aecodec.card.Card` (all but ``id``). Its tensors:
 ``early_context.*``                             likewise; only where there are three coding steps
 ``analysis.fraction`` ``synthesis.fraction``    uint8; fractional bits of the activations
 ``hyper_analysis.fraction``
+``analysis_fine.fraction``                      likewise, of their parts at 1/8 of the resolution; without them, those
+``synthesis_fine.fraction``                     above
 ``gains.*``                                     int32; ``encode``, ``decode``, ``positions``, of
                                                 :mod:`aecodec.networks.gains`
 ``latent_tables.*`` ``hyper_tables.*``          integers; ``minimum``, ``size``, ``frequencies`` of all tables

@@ -80,6 +80,11 @@ from aecodec.files import refuse_existing
     help="Share of crops that are drawn: stripes, charts, writing, noise.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--checkpoint-only",
+    is_flag=True,
+    help="End with the checkpoint: what is left needs no GPU, and the same command with --resume does it.",
+)
 @click.option("--name", default="", help="Name of the model.  [default: that of the weights file]")
 @click.option("--data", default="", help="Description of the training data for the model's card.")
 @click.option("--licence", default="", help="Licence of the weights, for the card.")
@@ -114,6 +119,7 @@ def train(
     rate: float | None,
     patterns: float,
     seed: int,
+    checkpoint_only: bool,
     name: str,
     data: str,
     licence: str,
@@ -182,7 +188,20 @@ def train(
         layers=layers,
         nodes=nodes,
     )
-    job = Job(pictures, output, folder, validation, name, data, licence, init, patterns, crop is None, shape)
+    job = Job(
+        pictures,
+        output,
+        folder,
+        validation,
+        name,
+        data,
+        licence,
+        init,
+        patterns,
+        crop is None,
+        shape,
+        not checkpoint_only,
+    )
     with joined(device) as ranks:
         screen = Screen(ranks.first)
         try:
@@ -190,6 +209,8 @@ def train(
         except KeyboardInterrupt:
             screen.say(f"stopped; the same command with --resume goes on from {folder}")
             raise
+    if checkpoint_only and ranks.first:
+        click.echo(f"{folder}: trained; the same command with --resume writes {output}")
     if card is not None:
         training = card.training
         click.echo(f"{output}: model {card.name} {card.id}, {training.steps} steps, {training.minutes} minutes")

@@ -5,8 +5,9 @@ Each function below describes one network of :mod:`aecodec.networks.model`, in t
 (:mod:`aecodec.networks.quantization`).
 
 Real numbers and the integers that stand for them are related by a :class:`Scale`. Activations have a number of
-fractional bits: those of analysis, synthesis and hyper analysis are each network's own, stored with it as ``fraction``;
-those of hyper synthesis and contexts are PRIOR_BITS, hyper latents have none.
+fractional bits: those of analysis, synthesis and hyper analysis are each network's own, stored with it as ``fraction``,
+and so are those of the part of analysis and synthesis that runs at 1/8 of the resolution, whose activations are smaller
+(``analysis_fine``, ``synthesis_fine``); those of hyper synthesis and contexts are PRIOR_BITS, hyper latents have none.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ Int32 = npt.NDArray[np.int32]
 Number = TypeVar("Number", bound=np.generic)
 
 PRIOR_BITS = 6  # fractional bits of hyper synthesis and contexts; more change the rate by less than 0.03 %
-FRACTIONAL = ("analysis", "synthesis", "hyper_analysis")  # networks with fractional bits of their own
+FINE = "_fine"  # the part at 1/8 of the resolution; without fractional bits of its own it has those of the rest
+FRACTIONAL = (
+    "analysis",
+    "analysis_fine",
+    "synthesis",
+    "synthesis_fine",
+    "hyper_analysis",
+)  # that have bits of their own
 PARTS = ("weight", "bias", "shift")  # of a convolution
 FRACTIONS = range(5, 11)  # fractional bits that these may have
 GREY_BITS = 6  # of the grey levels that the synthesis puts out
@@ -83,9 +91,9 @@ class Convolution:
 Make = Callable[[Convolution], Dense | Depthwise]
 
 
-def analysis(c: SharedConfig, bits: int, layer: Make) -> Layers:
-    """Pixels to latents with so many fractional bits."""
-    a = fractional(bits)
+def analysis(c: SharedConfig, bits: Mapping[str, int], layer: Make) -> Layers:
+    """Pixels to latents; ``bits``: as :func:`fractions`."""
+    a, fine = fractional(bits["analysis"]), fractional(bits["analysis_fine"])
     if isinstance(c, FullyConnectedConfig):
         connected = _connected("analysis.1", c.layers, FROM_PIXELS, a, a, layer, unshuffled=c.block)
         return FromPixels(c.block), *connected
@@ -93,17 +101,17 @@ def analysis(c: SharedConfig, bits: int, layer: Make) -> Layers:
     down = 2 + c.analysis_blocks
     return (
         FromPixels(PATCH),
-        layer(Convolution("analysis.1", FROM_PIXELS, a, unshuffled=PATCH)),
-        *(part for i in range(2, down) for part in _block(f"analysis.{i}", a, layer)),
+        layer(Convolution("analysis.1", FROM_PIXELS, fine, unshuffled=PATCH)),
+        *(part for i in range(2, down) for part in _block(f"analysis.{i}", fine, layer)),
         SpaceToDepth(2),
-        layer(Convolution(f"analysis.{down}", a, a)),
+        layer(Convolution(f"analysis.{down}", fine, a)),
         *_block(f"analysis.{down + 1}", a, layer),
     )
 
 
-def synthesis(c: SharedConfig, bits: int, layer: Make) -> Layers:
-    """Latents with so many fractional bits to pixels."""
-    a = fractional(bits)
+def synthesis(c: SharedConfig, bits: Mapping[str, int], layer: Make) -> Layers:
+    """Latents to pixels; ``bits``: as :func:`fractions`."""
+    a, fine = fractional(bits["synthesis"]), fractional(bits["synthesis_fine"])
     if isinstance(c, FullyConnectedConfig):
         connected = _connected("synthesis.0", c.layers, a, a, TO_PIXELS, layer, shuffled=c.block)
         return *connected, ToPixels(c.block, GREY_BITS)
@@ -111,10 +119,10 @@ def synthesis(c: SharedConfig, bits: int, layer: Make) -> Layers:
     last = 3 + c.synthesis_blocks
     return (
         *_block("synthesis.0", a, layer),
-        layer(Convolution("synthesis.1", a, a, shuffled=2)),
+        layer(Convolution("synthesis.1", a, fine, shuffled=2)),
         DepthToSpace(2),
-        *(part for i in range(3, last) for part in _block(f"synthesis.{i}", a, layer)),
-        layer(Convolution(f"synthesis.{last}", a, TO_PIXELS, shuffled=PATCH)),
+        *(part for i in range(3, last) for part in _block(f"synthesis.{i}", fine, layer)),
+        layer(Convolution(f"synthesis.{last}", fine, TO_PIXELS, shuffled=PATCH)),
         ToPixels(PATCH, GREY_BITS),
     )
 
@@ -212,8 +220,8 @@ def convolutions(c: SharedConfig, bits: Mapping[str, int]) -> list[Convolution]:
 
 def describe(c: SharedConfig, bits: Mapping[str, int], layer: Make) -> None:
     """Ask for the layers of all networks."""
-    analysis(c, bits["analysis"], layer)
-    synthesis(c, bits["synthesis"], layer)
+    analysis(c, bits, layer)
+    synthesis(c, bits, layer)
     hyper_analysis(c, bits["hyper_analysis"], layer)
     hyper_synthesis(c, layer)
     for name in context_names(c):
@@ -238,7 +246,7 @@ def fractions(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, int]:
 
 
 def _fraction(arrays: Mapping[str, npt.NDArray[np.generic]], name: str) -> int:
-    stored = arrays.get(f"{name}.fraction")
+    stored = arrays.get(f"{name}.fraction", arrays.get(f"{name.removesuffix(FINE)}.fraction"))
     if stored is None or stored.shape != (1,) or stored.dtype != np.uint8 or stored[0] not in FRACTIONS:
         raise ModelError(f"weights do not fit their configuration ({name}.fraction)")
     return int(stored[0])

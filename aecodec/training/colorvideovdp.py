@@ -8,9 +8,9 @@ luminance; contrasts that both pictures have mask differences; powers of what is
 channels. 10 just-objectionable differences (JOD) is no difference.
 
 What makes it fast: the finest scale, of 37.7 cycles per degree, is left out, where so little is seen that scores of
-restored pictures stay the same to four digits; steps of the pyramid are two matrix products each, which have the borders
-in them; sensitivities are cubic polynomials of the logarithm of luminance instead of tables (within 2 %); what depends on
-the original alone has no gradient.
+restored pictures stay the same to four digits; steps of the pyramid are two matrix products each, which have the
+borders in them; sensitivities are cubic polynomials of the logarithm of luminance instead of tables (within 2 %); what
+depends on the original alone has no gradient.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ OPPONENT = (
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)  # of the pyramid (Burt and Adelson, 1983)
 MOST_SCALES = 7  # below which frequencies are under 0.2 cycles per degree
 
-# log10 of the sensitivity at each scale from the finest looked at (12.2 cycles per degree, 6.1, ...) and, last, the rest
-# of the pyramid: of luminance, polynomials of log10 of the background's luminance; of colours one shape and offsets.
+# log10 of the sensitivity at each scale from the finest looked at (12.2 cycles per degree, 6.1, ...) and, last, the
+# rest of the pyramid: of luminance, polynomials of log10 of the background's luminance; of colours one shape and
+# offsets.
 LUMINANCE_SENSITIVITY = (
     (0.9163, 0.8068, -0.095, -0.0207),
     (1.536, 0.6554, -0.0906, -0.0128),
@@ -122,17 +123,19 @@ def separable(matrix_of: MatrixOf, planes: Tensor, height: int, width: int) -> T
     """Planes (..., h, w) through one of the matrices above, in both directions, made for ``height`` and ``width``."""
     vertical = matrix_of(height, planes.dtype, planes.device)
     horizontal = matrix_of(width, planes.dtype, planes.device)
-    return vertical @ (planes @ horizontal.T)
+    result: Tensor = vertical @ (planes @ horizontal.T)
+    return result
 
 
 def opponent_colours(light: Tensor) -> Tensor:
     """Channels (3, N, H, W) of what the display shows of linear light 0..1 (N, 3, H, W)."""
     shown = (PEAK - BLACK) * light + BLACK + REFLECTED
-    return torch.tensordot(_matrix(OPPONENT, light.dtype, light.device), shown, ([1], [1]))
+    result: Tensor = torch.tensordot(_matrix(OPPONENT, light.dtype, light.device), shown, ([1], [1]))
+    return result
 
 
 def contrasts(channels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Contrasts of every scale, (3, N, h, w) each, and the luminance (N, h, w) around; the last is the pyramid's rest."""
+    """Contrasts (3, N, h, w) of every scale, and the luminance (N, h, w) around; the last is the pyramid's rest."""
     count = min(MOST_SCALES, int(math.log2(min(channels.shape[2:]))) - 2)
     scales = [separable(reducing, channels, *channels.shape[2:])]
     for _ in range(count):
@@ -157,7 +160,8 @@ def sensitivity(background: Tensor, scale: int) -> Tensor:
     logarithms = [polynomial(*LUMINANCE_SENSITIVITY[scale])]
     for shape, offsets in zip(COLOUR_SENSITIVITY, COLOUR_OFFSETS, strict=True):
         logarithms.append(polynomial(*shape) + offsets[scale])
-    return SENSITIVITY_CORRECTION * torch.exp(math.log(10) * torch.stack(logarithms))
+    result: Tensor = SENSITIVITY_CORRECTION * torch.exp(math.log(10) * torch.stack(logarithms))
+    return result
 
 
 def power(x: Tensor, exponent: float | Tensor) -> Tensor:
@@ -176,7 +180,8 @@ def visible(reference: Tensor, test: Tensor) -> Tensor:
     own = power((both * MASK_GAIN).clamp(min=0), powers)
     masking = torch.tensordot(_matrix(CROSS_MASKING, both.dtype, both.device).exp2().T, own, 1)
     difference = power((reference - test).abs(), DIFFERENCE_POWER) / (1 + masking)
-    return LARGEST_DIFFERENCE * difference / (LARGEST_DIFFERENCE + difference)
+    clamped: Tensor = LARGEST_DIFFERENCE * difference / (LARGEST_DIFFERENCE + difference)
+    return clamped
 
 
 def lost_quality(original: Tensor, distorted: Tensor) -> Tensor:

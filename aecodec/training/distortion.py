@@ -46,9 +46,7 @@ def distortion(kind: Distortion, x_hat: Tensor, x: Tensor, weight: Tensor) -> Er
         errors = ssimulacra2.weighted_errors(original, restored)
         lost = colorvideovdp.lost_quality(original, restored)
     total = (
-        SQUARED_SHARE * mse
-        + SSIMULACRA2_SHARE * point(weight) * ssimulacra2.loss(errors)
-        + CVVDP_SHARE * JOD * lost
+        SQUARED_SHARE * mse + SSIMULACRA2_SHARE * point(weight) * ssimulacra2.loss(errors) + CVVDP_SHARE * JOD * lost
     )
     return Errors(total, mse, 100 - ssimulacra2.lost_points(errors))
 

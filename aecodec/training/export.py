@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aecodec.networks.fixed_point import FRACTIONAL, FRACTIONS, describe
+from aecodec.networks.convolutional import Block
+from aecodec.networks.fixed_point import FRACTIONAL, FRACTIONS, convolutions, describe, fractional, fractions
+from aecodec.networks.fully_connected import Connected
 from aecodec.networks.gains import logarithms, quality_map
 from aecodec.networks.model import Model, entropy_parameters, to_network
 from aecodec.networks.quantization import quantized
@@ -35,9 +37,9 @@ def in_fixed_point(model: Model, calibration: Tensor, qualities: Sequence[tuple[
     """All arrays of a weights file but the tables."""
     arrays: Arrays = {}
     config = model.config
-    bits = {name: _fraction(largest) for name, largest in _largest(model, calibration).items()}
-    arrays |= {f"{name}.fraction": np.array([count], np.uint8) for name, count in bits.items()}
-    describe(config, bits, quantized(model, arrays))
+    for name, largest in _largest(model, calibration).items():
+        arrays[f"{name}.fraction"] = np.array([_fraction(largest)], np.uint8)
+    describe(config, fractions(arrays), quantized(model, arrays))
     for side, knots in (("encode", model.gains.encode), ("decode", model.gains.decode)):
         arrays[f"gains.{side}"] = logarithms(knots.double().numpy())
     arrays["gains.positions"] = quality_map(qualities)
@@ -50,23 +52,16 @@ def _fraction(largest: float) -> int:
 
 
 def _largest(model: Model, pixels: Tensor) -> dict[str, float]:
-    """Largest absolute activations of analysis, synthesis (but for the pixels) and hyper analysis."""
-    largest = dict.fromkeys(FRACTIONAL, 0.0)
+    """Largest absolute activations of each of FRACTIONAL that the model has; pixels are none."""
+    parts = _parts(model)
+    largest = {part: 0.0 for part in FRACTIONAL if part in {part for both in parts.values() for part in both}}
 
-    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
-        def look(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            seen = (*inputs, output) if layer is not last else inputs
-            largest[name] = max(largest[name], *(float(x.abs().max()) for x in seen))
+    def look(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        for part, tensors in zip(parts[layer], (inputs, (output,)), strict=True):
+            if part in largest:
+                largest[part] = max(largest[part], *(float(x.abs().max()) for x in tensors))
 
-        return look
-
-    last = [layer for layer in model.synthesis.modules() if isinstance(layer, nn.Conv2d)][-1]
-    hooks = [
-        layer.register_forward_hook(watch(name))
-        for name in largest
-        for layer in model.get_submodule(name).modules()
-        if not isinstance(layer, nn.Sequential | nn.PixelShuffle | nn.PixelUnshuffle)
-    ]
+    hooks = [layer.register_forward_hook(look) for layer in parts]
     for quality in QUALITIES:
         for part in torch.split(pixels, 16):
             q = torch.full((len(part),), quality)
@@ -77,6 +72,21 @@ def _largest(model: Model, pixels: Tensor) -> dict[str, float]:
     for hook in hooks:
         hook.remove()
     return largest
+
+
+def _parts(model: Model) -> dict[nn.Module, tuple[str, str]]:
+    """Of each convolution, and each sum, which of FRACTIONAL its inputs and its outputs are; "" for anything else."""
+    marks = {part: 100 + i for i, part in enumerate(FRACTIONAL)}
+    part_of = {fractional(mark): part for part, mark in marks.items()}
+    parts: dict[nn.Module, tuple[str, str]] = {}
+    for each in convolutions(model.config, marks):
+        parts[model.get_submodule(each.name)] = part_of.get(each.takes, ""), part_of.get(each.gives, "")
+    for module in list(model.modules()):
+        if isinstance(module, Block):
+            parts[module] = parts[module.enter]
+        elif isinstance(module, Connected):
+            parts[module] = parts[module.straight]
+    return parts
 
 
 def _rounded(y: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -46,6 +46,7 @@ class Job:
     pattern_share: float = 0.0  # of the crops, see aecodec.training.patterns
     fit_crop: bool = False  # make crops smaller where the pictures are
     shape: Shape = field(default_factory=Shape)  # of the networks
+    finish: bool = True  # validate and write the weights file; without, the run ends with its checkpoint
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def train_folder(
 ) -> Card | None:
     """Train on the pictures below a folder and write the weights file; its card, of several ``ranks`` to the first.
 
+    None where the job ends with its checkpoint.
+
     ``report`` gets what is to stay on the screen, ``show`` the state of the run, every few seconds. Raises DataError
     for unusable pictures, OutputError where a run is there already and ``resume`` is not asked for.
     """
@@ -74,8 +76,8 @@ def train_folder(
     if not ranks.first:
         run_loop(run.trainer, lambda record: None, lambda: None)
         return None
-    run_loop(run.trainer, run.log, run.validate)
-    return run.finish()
+    run_loop(run.trainer, run.log, run.validate if job.finish else lambda: None)
+    return run.finish() if job.finish else None
 
 
 def _check_folder(checkpoint: Path, resume: bool) -> None:

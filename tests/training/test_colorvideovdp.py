@@ -28,11 +28,14 @@ def noisy(pixels: Pixels, deviation: float) -> Pixels:
 
 
 def blocky(pixels: Pixels, side: int) -> Pixels:
-    return np.repeat(np.repeat(pixels[::side, ::side], side, 0), side, 1)[: len(pixels), : pixels.shape[1]]
+    enlarged: Pixels = np.repeat(np.repeat(pixels[::side, ::side], side, 0), side, 1)
+    part: Pixels = enlarged[: len(pixels), : pixels.shape[1]]
+    return part
 
 
 def greener(pixels: Pixels, levels: int) -> Pixels:
-    return np.clip(pixels + np.array([0, levels, 0]), 0, 255).astype(np.uint8)
+    result: Pixels = np.clip(pixels + np.array([0, levels, 0]), 0, 255).astype(np.uint8)
+    return result
 
 
 def lost(original: Pixels, distorted: Pixels) -> float:

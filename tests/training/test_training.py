@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aecodec.codec import load_codec
 from aecodec.errors import DataError, ModelError, OutputError
+from aecodec.networks.fixed_point import fractions
 from aecodec.networks.model import Model
 from aecodec.training.bfloat16 import Bfloat16Gradients
 from aecodec.training.checkpoint import load_checkpoint
@@ -216,6 +217,17 @@ def test_a_folder_too_large_for_memory_is_thinned_out(folder: Path, monkeypatch:
     assert "3 from all over are used" in messages[0]
 
 
+def test_parts_with_smaller_activations_have_more_fractional_bits(crops: Crops) -> None:
+    model, pixels = Model(TINY), torch.from_numpy(crops.batch(0, 4)[0])
+    initialize(model, pixels)
+    same = fractions(export(model, pixels))
+    with torch.no_grad():
+        model.get_parameter(f"analysis.{2 + TINY.analysis_blocks}.weight").mul_(16)
+    other = fractions(export(model, pixels))
+    assert other["analysis"] < same["analysis"]
+    assert other["analysis_fine"] == same["analysis_fine"]
+
+
 def test_too_few_pictures() -> None:
     with pytest.raises(DataError, match="at least"):
         split([TrainingPicture(Path("a.png"), np.zeros((64, 64, 3), np.uint8))], 0.1)
@@ -238,6 +250,17 @@ def test_a_folder_becomes_a_codec(folder: Path, tmp_path: Path) -> None:
     assert [r["step"] for r in records if "loss" in r] == [2, 4, 6, 8]
     assert any("points" in r for r in records)
     assert (job.folder / "progress.png").stat().st_size > 1000
+
+
+def test_a_run_may_end_with_its_checkpoint(folder: Path, tmp_path: Path) -> None:
+    """As where the machine that trains is paid by the minute."""
+    job = Job(folder, tmp_path / "mine.safetensors", tmp_path / "run", finish=False)
+    options = replace(OPTIONS, steps=2)
+    assert train_folder(job, options, TINY, report=lambda line: None) is None
+    assert not job.output.exists()
+    card = trained(replace(job, finish=True), options, TINY, resume=True)
+    assert card.training.steps == 2
+    assert job.output.exists()
 
 
 @pytest.mark.parametrize("resume", [True, False])
