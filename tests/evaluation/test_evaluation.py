@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -15,6 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aecodec.codec import load_codec
+from aecodec.engine.network import VARIABLE
+from aecodec.errors import AecError
 from aecodec.evaluation.curves import Curve, CurveError, Point, bd_rate, common_range, mean_curve
 from aecodec.evaluation.machine import machine
 from aecodec.evaluation.measure import Measurement, measure
@@ -212,20 +217,47 @@ def test_speed_compares_at_equal_psnr(
 ) -> None:
     speed = benchmark("speed")
     output = tmp_path / "speed.json"
-    arguments = [str(folder), "--images", "2", "--repetitions", "2", "--psnr", "32", "-o", str(output)]
+    arguments = [
+        str(folder),
+        "--images",
+        "2",
+        "--repetitions",
+        "2",
+        "--psnr",
+        "32",
+        "--threads",
+        "1,2",
+        "-o",
+        str(output),
+    ]
     assert speed.main(arguments, lambda model: StandIn(), lambda data, repetitions: {"aecodec --help": 0.1}) == 0
     result = json.loads(output.read_text())
+    names = ["aecodec", "JPEG", "WebP m4", "WebP m6", "JPEG XL e7", "AVIF s6"]
+    assert [(row["name"], row["threads"]) for row in result["codecs"]] == [(n, t) for t in (1, 2) for n in names]
     rows = {row["name"]: row for row in result["codecs"]}
-    assert list(rows) == ["aecodec", "JPEG", "WebP m4", "WebP m6", "AVIF s6"]
     assert rows["aecodec"]["quality"] == rows["JPEG"]["quality"]
     assert all(abs(row["psnr"] - 32) < 1 for row in rows.values())
-    assert rows["AVIF s6"]["encode_ratio"] == rows["AVIF s6"]["decode_ratio"] == 1
+    yardsticks = [row for row in result["codecs"] if row["name"] == "AVIF s6"]
+    assert all(row["encode_ratio"] == row["decode_ratio"] == 1 for row in yardsticks)
+    assert ["max_threads 1" in row["settings"] for row in yardsticks] == [True, False]
     assert set(result["networks"]) == {"encode", "decode"}
     assert "| aecodec |" in capsys.readouterr().out
 
 
 def test_speed_of_a_failing_command_is_an_error(benchmark: Callable[[str], ModuleType]) -> None:
     speed = benchmark("speed")
-    assert speed.startup_seconds(["-c", "pass"], 1) > 0
+    assert speed.process_seconds(["-c", "pass"], 1) > 0
     with pytest.raises(subprocess.CalledProcessError):
-        speed.startup_seconds(["-c", "raise SystemExit(1)"], 1)
+        speed.process_seconds(["-c", "raise SystemExit(1)"], 1)
+
+
+def test_speed_with_other_kernels_is_of_the_same_files(benchmark: Callable[[str], ModuleType], folder: Path) -> None:
+    speed = benchmark("speed")
+    codec, pixels = load_codec("cells"), np.zeros((32, 40, 3), np.uint8)
+    setting = speed.Setting(speed.Aecodec(codec), 60, 1.0, 33.0, threads=2)
+    other = setting.with_kernels(codec, "numpy", pixels)
+    assert (other.name, other.threads) == ("aecodec, numpy", 2)
+    assert other.rival.model.transform._analysis.kernels == "numpy"
+    assert VARIABLE not in os.environ
+    with pytest.raises(AecError, match="other files"):
+        replace(setting, rival=speed.RIVALS[0]).with_kernels(codec, "numpy", pixels)
