@@ -87,7 +87,7 @@ def workers_of_ray(driver: int | None = None) -> list[int]:
             name = Path(f"/proc/{process}/cmdline").read_bytes()
         except OSError:
             continue
-        if name.startswith(b"ray::") and b"IDLE" not in name:
+        if name.startswith(b"ray::Map"):  # Ray has other processes, without which a node is lost
             found.append(process)
     return found
 

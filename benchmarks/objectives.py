@@ -29,7 +29,7 @@ from aecodec.networks.model import Model, to_network
 from aecodec.training.data import Crops, load_source, split
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
-from aecodec.training.objective import PLAIN, Objective, add_noise, jacobian_norm, rate_distortion
+from aecodec.training.objective import PLAIN, Noise, Objective, add_noise, jacobian_norm, rate_distortion
 from aecodec.training.validation import codec_of
 
 Pixels = npt.NDArray[np.uint8]
@@ -78,7 +78,7 @@ def curve(codec: MeasuredCodec, inputs: list[Pixels], targets: list[Pixels]) -> 
 
 def noisy(pictures: list[Pixels], level: float) -> list[Pixels]:
     generator = torch.Generator().manual_seed(0)
-    return [add_noise(torch.from_numpy(p)[None], (level, level), generator)[0].numpy() for p in pictures]
+    return [add_noise(torch.from_numpy(p)[None], Noise((level, level)), generator)[0].numpy() for p in pictures]
 
 
 def at_rate(curve: Curve, bpp: float) -> float:
@@ -132,7 +132,7 @@ def main() -> None:
     if not clean:
         raise SystemExit(f"objectives.py: {options.folder}: no held-out picture of at least {SIDE} x {SIDE}")
     plain = train("plain", PLAIN, crops, options.steps)
-    denoising = train("denoising", Objective(noise=(0, 25)), crops, options.steps)
+    denoising = train("denoising", Objective(noise=Noise((0, 25))), crops, options.steps)
     result: dict[str, object] = {"steps": options.steps, "config": asdict(CONFIG), "pictures": len(clean)}
 
     print("| noise | rate | plain | denoising | JPEG |\n|---:|---:|---:|---:|---:|")

@@ -20,9 +20,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.training.bfloat16 import fastest_gradients
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
+from aecodec.training.pictures import TrainingPicture
 
 
 def trainer(folder: Path, workers: int) -> Trainer:

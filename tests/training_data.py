@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 
 from aecodec.card import Card
 from aecodec.networks.config import ConvolutionalConfig
-from aecodec.training.data import TrainingPicture
 from aecodec.training.loop import TrainOptions
+from aecodec.training.pictures import TrainingPicture
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 

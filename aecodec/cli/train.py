@@ -52,7 +52,11 @@ from aecodec.files import refuse_existing
     show_default=True,
     help="What is added to rate and distortion, see docs/models.md.",
 )
-@click.option("--noise", metavar="LOW..HIGH", help="Of the denoising objective, in grey levels.  [default: 5..25]")
+@click.option(
+    "--noise",
+    metavar="LOW..HIGH,mask=LOW..HIGH",
+    help="Of the denoising objective: in grey levels, share of missing pixels, or both.  [default: 5..25]",
+)
 @click.option("--strength", type=FiniteRange(0), help="Of the sparse (default 0.3) or contractive one (200).")
 @click.option(
     "--distortion",
@@ -61,6 +65,7 @@ from aecodec.files import refuse_existing
     show_default=True,
     help="What the eye sees (colour, from 64 x 64 up), squared error, or cross-entropy.",
 )
+@click.option("--optimizer", type=click.Choice(["muon", "adam", "sgd"]), default="muon", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="CPU threads, each with its part of a batch.  [default: cores]")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Crops a step.")
@@ -112,6 +117,7 @@ def train(
     noise: str | None,
     strength: float | None,
     distortion: Literal["eye", "mse", "bce"],
+    optimizer: Literal["muon", "adam", "sgd"],
     device: str,
     workers: int | None,
     batch: int,
@@ -137,7 +143,7 @@ def train(
         raise click.UsageError("--noise is of --objective denoising")
     if strength is not None and objective not in ("sparse", "contractive"):
         raise click.UsageError("--strength is of --objective sparse and contractive")
-    levels = _levels(noise or "5..25") if objective == "denoising" else None
+    ranges = _ranges(noise or "5..25") if objective == "denoising" else None
     refuse_existing(output, force or resume)
     if not os.access(output.parent, os.W_OK):  # now rather than after an hour
         raise OutputError(f"{output}: cannot write (no such folder, or not permitted)")
@@ -149,7 +155,7 @@ def train(
     from aecodec.training.architecture import Shape
     from aecodec.training.distributed import joined, neighbours, own_device
     from aecodec.training.loop import TrainOptions
-    from aecodec.training.objective import LARGEST_LOSS, Objective
+    from aecodec.training.objective import LARGEST_LOSS, Noise, Objective
     from aecodec.training.preparation import Job
     from aecodec.training.run import train_folder
 
@@ -168,8 +174,9 @@ def train(
         device=device,
         seed=seed,
         rate_factor=rate,
+        optimizer=optimizer,
         objective=Objective(
-            noise=levels,
+            noise=Noise(*ranges) if ranges else None,
             sparsity=(0.3 if strength is None else strength) if objective == "sparse" else 0.0,
             contraction=(200.0 if strength is None else strength) if objective == "contractive" else 0.0,
             distortion=distortion,
@@ -234,13 +241,27 @@ class Screen:
             click.echo("\r" + text + "\033[K" if self._terminal else text, nl=not self._terminal, err=True)
 
 
-def _levels(text: str) -> tuple[float, float]:
-    """A range "LOW..HIGH" or one number. Raises UsageError."""
-    low, _, high = text.partition("..")
-    try:
-        levels = float(low), float(high or low)
-    except ValueError:
-        raise click.UsageError(f"--noise {text}: a number, or two with .. between them") from None
+def _ranges(text: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of grey levels and of the share of missing pixels: "LOW..HIGH" or one number, "mask=" before the second.
+
+    Raises UsageError.
+    """
+    levels = missing = (0.0, 0.0)
+    for part in text.split(","):
+        name, found, amount = part.strip().rpartition("=")
+        low, _, high = amount.partition("..")
+        try:
+            limits = float(low), float(high or low)
+        except ValueError:
+            raise click.UsageError(f"--noise {text}: a number, or two with .. between them") from None
+        if found and name != "mask":
+            raise click.UsageError(f"--noise {text}: mask= is the only name there is")
+        if found:
+            missing = limits
+        else:
+            levels = limits
     if not 0 <= levels[0] <= levels[1] <= 255:
         raise click.UsageError(f"--noise {text}: grey levels are 0..255, the lower one first")
-    return levels
+    if not 0 <= missing[0] <= missing[1] < 1:
+        raise click.UsageError(f"--noise {text}: the share of missing pixels is in 0..1, the lower one first")
+    return levels, missing

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from aecodec.errors import AecError
 FILES_OF_A_CHUNK = {Layout.FOLDER: 64, Layout.TAR: 1000, Layout.PARQUET: 1000}
 CHUNKS_OF_A_WAVE = 1000  # that the driver knows of at a time
 TRIES = 4  # of a chunk whose worker dies
+PATIENCE = "60"  # times that the only machine may miss its check, which comes every 3 s, for it is busy
 OBJECT_STORE_BYTES = 2**28  # of our own cluster: no picture ever goes through it
 
 
@@ -44,14 +46,19 @@ def run(
         yield from _on_ray(job, chunks, cluster)
 
 
-class _RayWorker:
-    """A worker as Ray Data has them: rows, one at a time, in and out."""
+def _do(row: dict[str, Any], job: Job) -> dict[str, Any]:
+    """A chunk as Ray Data has it: rows, one at a time, in and out.
 
-    def __init__(self, job: Job) -> None:
-        self._worker = Worker(job)
+    A function, not an actor: what ran on a lost node is done by any other worker, where an actor would have to come
+    back first, for which there may be no room while the others wait for it.
+    """
+    return asdict(_worker(job)(_as_chunk(row)))
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return asdict(self._worker(_as_chunk(row)))
+
+@lru_cache(1)
+def _worker(job: Job) -> Worker:
+    """Of this process, which is kept from chunk to chunk, and so is the model."""
+    return Worker(job)
 
 
 def _as_chunk(row: dict[str, Any]) -> Chunk:
@@ -67,12 +74,7 @@ def _on_ray(job: Job, chunks: Iterator[Chunk], cluster: str) -> Iterator[Summary
         while wave := list(islice(chunks, CHUNKS_OF_A_WAVE)):
             rows = [asdict(chunk) | {"kind": chunk.kind.value} for chunk in wave]
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-                _RayWorker,
-                fn_constructor_args=(job,),
-                concurrency=min(len(wave), workers(ray)),
-                num_cpus=1,
-                max_restarts=-1,
-                max_task_retries=TRIES - 1,
+                _do, fn_args=(job,), num_cpus=1, max_retries=TRIES - 1
             )
             missing = {chunk.id: chunk for chunk in wave}
             for row in dataset.iter_rows():
@@ -80,11 +82,6 @@ def _on_ray(job: Job, chunks: Iterator[Chunk], cluster: str) -> Iterator[Summary
                 yield Summary(**row)
             for chunk in missing.values():
                 yield abandoned(chunk, f"given up, its worker died {TRIES} times")
-
-
-def workers(ray: Any) -> int:
-    """As many as the cluster has processors."""
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 @contextmanager
@@ -101,6 +98,7 @@ def connected(cluster: str) -> Iterator[Any]:
     options: dict[str, Any] = {}
     if cluster == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_health_check_failure_threshold", PATIENCE)
         options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         ray.init(address=cluster, logging_level="warning", log_to_driver=False, **options)

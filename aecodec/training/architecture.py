@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from aecodec.errors import DataError
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
-from aecodec.training.data import PictureArray, Pictures, all_grey
+from aecodec.training.data import Pictures, all_grey
+from aecodec.training.pictures import PictureArray
 
 LARGEST_BLOCK = 64  # side; larger blocks make too many weights
 DEFAULT_BLOCK = 16

@@ -15,7 +15,7 @@ from aecodec.codec import Codec
 from aecodec.evaluation.curves import mean_curve
 from aecodec.evaluation.measure import measure_all
 from aecodec.evaluation.ours import Aecodec
-from aecodec.training.data import Pixels
+from aecodec.training.pictures import Pixels
 from aecodec.training.validation import FAST_SSIMULACRA2
 
 SCORED = range(30, 96, 5)  # qualities that are meant to be scores

@@ -1,4 +1,4 @@
-"""Training pictures: a folder or an array, kept as uint8; crops drawn at random, the same for the same step.
+"""Training pictures: a folder, an array or shards; crops drawn at random, the same for the same step.
 
 Pictures that are smaller than a crop are padded by repeating their last row and column, as the codec itself does. The
 padded part counts in rate and distortion like any other: it costs little, but it is not free.
@@ -9,71 +9,36 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from aecodec.errors import AecError, DataError
 from aecodec.folders import find_files
 from aecodec.pictures.arrays import is_array, read_array
-from aecodec.pictures.images import read, size_of
 from aecodec.sampling import evenly
 from aecodec.training import patterns
+from aecodec.training.pictures import SMALLEST, SUFFIXES, PictureArray, Pixels, TrainingPicture, bytes_kept, load
+from aecodec.training.shards import ShardPictures, shards_at
 
-Pixels = npt.NDArray[np.uint8]
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".jp2", ".gif"})
-LARGE = 1600  # longer sides are scaled down at random to between half of this and this
 MEMORY = 4 * 10**9  # bytes of pixels that are kept; of a folder that has more, a part is taken
-SMALLEST = 8  # sides of a picture
 FEWEST = 4  # pictures
 LARGE_CROP = 64  # side; where pictures are smaller, crops hold them whole
-
-
-@dataclass(frozen=True)
-class TrainingPicture:
-    path: Path
-    pixels: Pixels  # (H, W, 3)
-
-
-class PictureArray(Sequence[TrainingPicture]):
-    """Many pictures of one size, kept as one array (N, H, W) or (N, H, W, 3): a grey one is not tripled in memory."""
-
-    def __init__(self, path: Path, pixels: Pixels) -> None:
-        self.path, self.pixels = path, pixels
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    @overload
-    def __getitem__(self, index: int) -> TrainingPicture: ...
-    @overload
-    def __getitem__(self, index: slice) -> PictureArray: ...
-    def __getitem__(self, index: int | slice) -> TrainingPicture | PictureArray:
-        if isinstance(index, slice):
-            return PictureArray(self.path, self.pixels[index])
-        pixels = self.pixels[index]
-        colour = pixels if pixels.ndim == 3 else np.broadcast_to(pixels[:, :, None], (*pixels.shape, 3))
-        return TrainingPicture(self.path, colour)
-
-    def without(self, index: slice) -> PictureArray:
-        """All pictures but those of a slice."""
-        return PictureArray(self.path, np.delete(self.pixels, index, axis=0))
-
 
 Pictures = Sequence[TrainingPicture]
 
 
 def load_source(source: Path, report: Callable[[str], None] = print) -> Pictures:
-    """The pictures below a folder, or those of an array file.
+    """The pictures below a folder, or those of an array file, in memory; those of webdataset shards, which are not.
 
     Raises DataError where there is none; single pictures that cannot be used are reported and left out.
     """
+    if source.suffix.lower() == ".tar" and not source.is_dir():
+        return ShardPictures([source], report)
     if not source.is_dir():
         if source.suffix.lower() in SUFFIXES:
             raise DataError(f"{source}: a single picture; training needs a folder of them, or an array file")
@@ -86,6 +51,8 @@ def load_source(source: Path, report: Callable[[str], None] = print) -> Pictures
     for line in (*found.unreadable, str(found.passed)):
         if line:
             report(line)
+    if not found.files and (shards := shards_at(source)):
+        return ShardPictures(shards, report)
     if not found.files:
         arrays = sorted(path.name for path in source.iterdir() if is_array(path) and "label" not in path.name)
         instead = f", but arrays: give one of them, {', '.join(arrays)}" if arrays else " (PNG, JPEG, WebP, ...)"
@@ -98,43 +65,16 @@ def find_pictures(folder: Path) -> list[Path]:
     return find_files(folder, SUFFIXES).files
 
 
-def _kept_size(path: Path, width: int, height: int) -> tuple[int, int]:
-    """Width and height that a picture is scaled down to, which hides the traces of an earlier lossy coding."""
-    long = max(width, height)
-    if long <= LARGE:
-        return width, height
-    random = np.random.default_rng([ord(letter) for letter in path.name])
-    factor = LARGE * random.uniform(0.5, 1) / long
-    return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def _load(path: Path) -> TrainingPicture | AecError:
-    """The picture, or why it cannot be had: what cannot be compressed is no example of what will be."""
-    try:
-        image = Image.fromarray(read(path).pixels).convert("RGB")
-    except AecError as error:
-        return error
-    size = _kept_size(path, *image.size)
-    if size != image.size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return TrainingPicture(path, np.asarray(image, np.uint8))
-
-
-def _bytes_kept(path: Path) -> int:
-    try:
-        width, height = _kept_size(path, *size_of(path))
-    except AecError:
-        return 0
-    return 3 * width * height
-
-
 def _affordable(paths: Sequence[Path], report: Callable[[str], None]) -> Sequence[Path]:
     """As many as fit into memory, evenly spread."""
-    needed = sum(map(_bytes_kept, paths))
+    needed = sum(map(bytes_kept, paths))
     if needed <= MEMORY:
         return paths
     count = max(1, len(paths) * MEMORY // needed)
-    report(f"{len(paths):,} pictures would take {needed / 1e9:,.1f} GB of memory; {count:,} from all over are used")
+    report(
+        f"{len(paths):,} pictures would take {needed / 1e9:,.1f} GB of memory; {count:,} from all over are used; "
+        "shards (.tar) are read as they are needed"
+    )
     return evenly(paths, count)
 
 
@@ -142,7 +82,7 @@ def load_pictures(paths: Sequence[Path], report: Callable[[str], None] = print) 
     """Decode ``paths``; unreadable and tiny pictures are reported and left out, and so are more than memory holds."""
     paths = _affordable(paths, report)
     with ThreadPoolExecutor(2) as pool:
-        loaded = list(pool.map(_load, paths))
+        loaded = list(pool.map(load, paths))
     good = []
     for path, picture in zip(paths, loaded, strict=True):
         if isinstance(picture, AecError):
@@ -154,11 +94,24 @@ def load_pictures(paths: Sequence[Path], report: Callable[[str], None] = print) 
     return good
 
 
+def judged_by(pictures: Pictures) -> Sequence[TrainingPicture]:
+    """Those that say what all are like: a sample of what is not in memory."""
+    return pictures.sample() if isinstance(pictures, ShardPictures) else pictures
+
+
+def values_of(pictures: Pictures) -> int:
+    """Pixels of all of them; of what is not in memory, as a sample has them."""
+    sample = judged_by(pictures)
+    return sum(picture.pixels[..., 0].size for picture in sample) * len(pictures) // max(1, len(sample))
+
+
 def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
     """Training and validation part; every k-th picture is held out, so that both see every sub-folder."""
     if len(pictures) < FEWEST:
         raise DataError(f"training needs at least {FEWEST} pictures, found {len(pictures)}")
     every = max(2, round(1 / held_out))
+    if isinstance(pictures, ShardPictures):
+        return pictures.divided(every)
     if isinstance(pictures, PictureArray):
         return pictures.without(slice(None, None, every)), pictures[::every]
     return [p for i, p in enumerate(pictures) if i % every], pictures[::every]
@@ -167,8 +120,10 @@ def split(pictures: Pictures, held_out: float) -> tuple[Pictures, Pictures]:
 def unseen(held: Pictures, trained: Pictures, report: Callable[[str], None] = print) -> Pictures:
     """The held-out pictures without exact duplicates of ones that are trained on, which would flatter the model.
 
-    Raises DataError where all of them are.
+    Those that are not in memory are not looked at. Raises DataError where all of them are duplicates.
     """
+    if isinstance(trained, ShardPictures):
+        return held
     known = {_digest(picture.pixels) for picture in trained}
     new = [i for i, picture in enumerate(held) if _digest(picture.pixels) not in known]
     if len(new) == len(held):
@@ -192,8 +147,8 @@ def fitting_crop(pictures: Pictures, largest: int, step: int) -> int:
         short: float = min(pictures.pixels.shape[1:3])
         longest: int = max(pictures.pixels.shape[1:3])
     else:
-        short = float(np.median([min(picture.pixels.shape[:2]) for picture in pictures]))
-        longest = max(max(picture.pixels.shape[:2]) for picture in pictures)
+        sizes = [picture.pixels.shape[:2] for picture in judged_by(pictures)]
+        short, longest = float(np.median([min(size) for size in sizes])), max(max(size) for size in sizes)
     large = -(-LARGE_CROP // step) * step
     if short < large:
         return min(large, -(-longest // step) * step)
@@ -207,6 +162,8 @@ def large_enough(pictures: Pictures, crop: int, report: Callable[[str], None]) -
         if min(pictures.pixels.shape[1:3]) < smallest:
             raise DataError(f"{pictures.path}: smaller than {smallest} x {smallest} pixels, needed for crops of {crop}")
         return pictures
+    if isinstance(pictures, ShardPictures):
+        return pictures.at_least(smallest)
     good = []
     for picture in pictures:
         if min(picture.pixels.shape[:2]) < smallest:
@@ -220,6 +177,8 @@ def all_grey(pictures: Pictures) -> bool:
     """Whether the three channels of every picture are equal."""
     if isinstance(pictures, PictureArray) and pictures.pixels.ndim == 3:
         return True
+    if isinstance(pictures, ShardPictures):
+        return pictures.grey
     return all(np.array_equal(p.pixels[..., :2], p.pixels[..., 1:]) for p in pictures)
 
 
@@ -268,7 +227,7 @@ class Crops:
         self.colours = colours
         self.turned = turned
         self.pattern_share = pattern_share
-        if isinstance(pictures, PictureArray):
+        if isinstance(pictures, PictureArray | ShardPictures):
             weight = np.ones(len(pictures))
         else:
             folders = [p.path.parent for p in pictures]
@@ -308,3 +267,22 @@ class Crops:
         """Crops (count, size, size, colours) and their qualities."""
         draw = self.draw(step, count)
         return np.stack([draw.patterns.get(i, self._cut(p)) for i, p in enumerate(draw.places)]), draw.qualities
+
+
+class StreamedCrops(Crops):
+    """The same crops; the next batch is read while the one before is used, for pictures that are not in memory."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._pool = ThreadPoolExecutor(1, "crops")
+        self._next: tuple[int, int, Future[tuple[Pixels, npt.NDArray[np.float32]]]] | None = None
+
+    def batch(self, step: int, count: int) -> tuple[Pixels, npt.NDArray[np.float32]]:
+        """Crops (count, size, size, colours) and their qualities."""
+        waiting, self._next = self._next, None
+        if waiting is not None and waiting[:2] == (step, count):
+            result = waiting[2].result()
+        else:
+            result = super().batch(step, count)
+        self._next = step + 1, count, self._pool.submit(super().batch, step + 1, count)
+        return result

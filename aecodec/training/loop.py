@@ -27,7 +27,7 @@ from aecodec.training.distributed import ALONE, Ranks
 from aecodec.training.initialize import initialize
 from aecodec.training.interruption import uninterrupted
 from aecodec.training.objective import PLAIN, Objective, Terms, rate_distortion
-from aecodec.training.optimizer import Optimizer
+from aecodec.training.optimizer import Method, Optimizer
 
 FINE_TUNING = 0.1  # share of the learning rates at which a model trained before goes on
 
@@ -45,6 +45,8 @@ class TrainOptions:
     seed: int = 0
     muon_rate: float = 0.01
     adam_rate: float = 1e-3
+    sgd_rate: float = 0.1
+    optimizer: Method = "muon"
     rate_factor: float | None = None  # of both rates; None: 1, or FINE_TUNING for a model trained before
     warm_up: int = 200
     average_decay: float = 0.999
@@ -87,8 +89,13 @@ class Trainer:
         channels_last(self.model.to(device))
         self.average = {n: t.to(device) for n, t in self.average.items()}
         # Of fully connected layers the gradients are cheap, and Muon costs more than it brings: docs/experiments.md.
-        muon_rate = None if isinstance(self.model.config, FullyConnectedConfig) else options.muon_rate
-        self.optimizer = Optimizer(self.model.named_parameters(), muon_rate, options.adam_rate)
+        muon = options.optimizer == "muon" and not isinstance(self.model.config, FullyConnectedConfig)
+        self.optimizer = Optimizer(
+            self.model.named_parameters(),
+            options.muon_rate if muon else None,
+            options.adam_rate,
+            options.sgd_rate if options.optimizer == "sgd" else None,
+        )
         if state:
             self.optimizer.restore(state, self.progress.step)
         if ranks.agreed(self.progress.step) != self.progress.step:

@@ -31,10 +31,18 @@ def straight_through_symbols(deviation: Tensor, scale: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """What is done to pictures whose clean form is to be restored; of each sample an amount in the range is drawn."""
+
+    levels: tuple[float, float] = (0.0, 0.0)  # standard deviations of Gaussian noise, from .. to, in grey levels
+    missing: tuple[float, float] = (0.0, 0.0)  # shares of pixels that are black, from .. to
+
+
+@dataclass(frozen=True)
 class Objective:
     """What is added to plain rate-distortion; the default adds nothing."""
 
-    noise: tuple[float, float] | None = None  # denoising: standard deviations, from .. to, in grey levels
+    noise: Noise | None = None  # denoising
     sparsity: float = 0.0  # sparse: bits charged for each unit of absolute scaled latent
     contraction: float = 0.0  # contractive: bits charged for the squared change of the scaled latents per grey level
     distortion: Distortion = "mse"
@@ -51,15 +59,25 @@ class Terms:
     score: Tensor  # SSIMULACRA2; nan where the objective does not look at it
 
 
-def add_noise(pixels: Tensor, noise: tuple[float, float], generator: torch.Generator) -> Tensor:
-    """Pixels (N, H, W, C) uint8 with Gaussian noise, of one level drawn for each sample, as a camera would store them.
+def add_noise(pixels: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
+    """Pixels (N, H, W, C) uint8 with Gaussian noise, as a camera would store them, and with pixels missing.
 
-    Noisy input and clean target make the denoising autoencoder (Vincent et al., ICML 2008).
+    Noisy input and clean target make the denoising autoencoder (Vincent et al., ICML 2008, who set pixels to 0).
     """
-    low, high = noise
-    level = low + (high - low) * torch.rand(len(pixels), 1, 1, 1, generator=generator, device=pixels.device)
-    gauss = torch.randn(pixels.shape, generator=generator, device=pixels.device)
-    return (pixels + level * gauss).round().clamp(0, 255).to(torch.uint8)
+
+    def drawn(amounts: tuple[float, float]) -> Tensor:
+        low, high = amounts
+        return low + (high - low) * torch.rand(len(pixels), 1, 1, 1, generator=generator, device=pixels.device)
+
+    if noise.levels[1]:
+        level = drawn(noise.levels)
+        gauss = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+        pixels = (pixels + level * gauss).round().clamp(0, 255).to(torch.uint8)
+    if noise.missing[1]:
+        share = drawn(noise.missing)
+        there = torch.rand(*pixels.shape[:3], 1, generator=generator, device=pixels.device) >= share
+        pixels = pixels * there
+    return pixels
 
 
 def jacobian_norm(model: Model, x: Tensor, code: Tensor, gain: Tensor, generator: torch.Generator) -> Tensor:

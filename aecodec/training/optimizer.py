@@ -1,4 +1,6 @@
-"""Muon for the matrices, Adam for the rest; state as a flat dictionary of tensors, so that checkpoints need no pickle.
+"""Muon for the matrices and Adam for the rest, or Adam alone, or gradient descent alone.
+
+State is a flat dictionary of tensors, so that checkpoints need no pickle.
 
 Muon (Keller Jordan, 2024) replaces the momentum of a weight matrix by its nearest orthogonal matrix, found by a few
 Newton-Schulz iterations.
@@ -8,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from aecodec.errors import DataError
 from aecodec.training.bfloat16 import is_fast
 from aecodec.training.distributed import ALONE, Ranks
 
 MUON_MOMENTUM = 0.95
 ADAM_BETAS = (0.9, 0.99)
+SGD_MOMENTUM = 0.9
+
+Method = Literal["muon", "adam", "sgd"]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
@@ -39,15 +46,26 @@ def is_matrix(parameter: nn.Parameter) -> bool:
 
 
 class Optimizer:
-    """Updates named parameters from a list of gradients in the same order; without ``muon_rate`` by Adam alone."""
+    """Updates named parameters from a list of gradients in the same order; without ``muon_rate`` by Adam alone.
 
-    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], muon_rate: float | None, adam_rate: float) -> None:
+    With ``sgd_rate`` all of them go down their gradients with momentum (Polyak, 1964); the other rates are of no use.
+    """
+
+    def __init__(
+        self,
+        named: Iterable[tuple[str, nn.Parameter]],
+        muon_rate: float | None,
+        adam_rate: float,
+        sgd_rate: float | None = None,
+    ) -> None:
         self.parameters = dict(named)
         self.muon_rate = muon_rate
         self.adam_rate = adam_rate
+        self.sgd_rate = sgd_rate
         self.steps = 0
         self.first = {n: torch.zeros_like(p) for n, p in self.parameters.items()}
         rest = {n: p for n, p in self.parameters.items() if muon_rate is None or not is_matrix(p)}
+        rest = {} if sgd_rate is not None else rest
         self.second = {n: torch.zeros_like(p) for n, p in rest.items()}
 
     @torch.no_grad()
@@ -59,6 +77,10 @@ class Optimizer:
         self.steps += 1
         run = map if executor is None else executor.map
         by_name = dict(zip(self.parameters, grads, strict=True))
+        if self.sgd_rate is not None:
+            for name, grad in by_name.items():
+                self.parameters[name].sub_(self.first[name].mul_(SGD_MOMENTUM).add_(grad), alpha=rate * self.sgd_rate)
+            return
         matrices = {name: grad for name, grad in by_name.items() if name not in self.second}
         for name, grad in matrices.items():
             self.first[name].lerp_(grad, 1 - MUON_MOMENTUM)
@@ -97,7 +119,9 @@ class Optimizer:
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor], steps: int) -> None:
-        """Take over what :meth:`state` gave after ``steps`` steps."""
+        """Take over what :meth:`state` gave after ``steps`` steps. Raises DataError for that of another method."""
+        if state.keys() != self.state().keys():
+            raise DataError("the run that is to be resumed has another --optimizer")
         self.steps = steps
         for name, tensor in self.state().items():
             tensor.copy_(state[name])

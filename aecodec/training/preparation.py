@@ -12,17 +12,17 @@ from aecodec.training.architecture import Shape, choose, fitting_batch, whole_pi
 from aecodec.training.data import (
     FEWEST,
     LARGE_CROP,
-    SMALLEST,
-    PictureArray,
     Pictures,
     all_grey,
     fitting_crop,
+    judged_by,
     large_enough,
     load_source,
     split,
     unseen,
 )
 from aecodec.training.loop import TrainOptions
+from aecodec.training.pictures import SMALLEST, PictureArray
 from aecodec.training.validation import enlargement
 
 HELD_OUT = 0.1  # share of the pictures that validation takes where none are given for it
@@ -114,7 +114,7 @@ def _check_sizes(pictures: Pictures, crop: int, config: SharedConfig) -> None:
     """What networks make of pictures larger than a hyper latent cannot be learned from crops that are smaller."""
     if crop >= config.span:
         return
-    for picture in pictures[:1] if isinstance(pictures, PictureArray) else pictures:
+    for picture in pictures[:1] if isinstance(pictures, PictureArray) else judged_by(pictures):
         height, width = picture.pixels.shape[:2]
         if max(height, width) > crop:
             raise DataError(

@@ -24,16 +24,18 @@ from aecodec.networks.model import Model
 from aecodec.training import log
 from aecodec.training.calibration import quality_knots, scores_by_position
 from aecodec.training.checkpoint import load_checkpoint
-from aecodec.training.data import Crops, PictureArray
+from aecodec.training.data import Crops, StreamedCrops, values_of
 from aecodec.training.device import DeviceTrainer
 from aecodec.training.distributed import ALONE, Ranks
 from aecodec.training.exactness import cost_of_fixed_point
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
+from aecodec.training.pictures import PictureArray
 from aecodec.training.plot import draw
 from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
+from aecodec.training.shards import ShardPictures
 from aecodec.training.validation import FAST_SSIMULACRA2, Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
 from aecodec.uses.mixture import fit
@@ -102,7 +104,15 @@ class Run:
     ) -> None:
         self._job, self._prepared, self._report, self._show = job, prepared, report, show
         options, config = prepared.options, prepared.config
-        crops = partial(Crops, prepared.pictures, options.crop, options.seed, config.colours, prepared.turned)
+        streamed = isinstance(prepared.pictures, ShardPictures)
+        crops = partial(
+            StreamedCrops if streamed else Crops,
+            prepared.pictures,
+            options.crop,
+            options.seed,
+            config.colours,
+            prepared.turned,
+        )
         count = CALIBRATION_CROPS * enlargement(prepared.pictures)
         self._calibration = torch.from_numpy(crops().batch(0, count)[0])
         model, origin = None, ""
@@ -110,7 +120,8 @@ class Run:
             origin = f"{start.card.name} {start.card.id}"
             model = _started(start, self._calibration, config, report)
         arguments = (options, crops(job.pattern_share), config, checkpoint, model, origin)
-        if options.device == "cpu" or ranks.count > 1:  # messages between ranks are no part of a CUDA graph
+        # Neither messages between ranks nor gradient descent are part of a CUDA graph, nor can pictures be read there.
+        if options.device == "cpu" or ranks.count > 1 or streamed or options.optimizer == "sgd":
             self.trainer = Trainer(*arguments, ranks)
         else:
             self.trainer = DeviceTrainer(*arguments)
@@ -158,7 +169,7 @@ class Run:
         final = self._with_mixture(final)
         keep_former(output, self._report)
         identity = save_weights(output, final.card, final.arrays)  # already now, should the comparison be interrupted
-        whole = Extent(len(everything), sum(picture.pixels[..., 0].size for picture in everything))
+        whole = Extent(len(everything), values_of(everything))
         try:
             metric = FAST_SSIMULACRA2 if self._for_the_eye else PSNR
             verdict = judge(output, pixels_of(self._prepared.held_out), whole, metric)

@@ -17,7 +17,8 @@ from aecodec.evaluation.rivals import JPEG
 from aecodec.evaluation.verdict import EXACT, QUALITIES, cut
 from aecodec.networks.config import SharedConfig
 from aecodec.training import ssimulacra2
-from aecodec.training.data import PictureArray, Pictures, Pixels, all_grey
+from aecodec.training.data import Pictures, all_grey, judged_by
+from aecodec.training.pictures import PictureArray, Pixels
 from aecodec.weights import ID_BYTES, Arrays, Weights
 
 # The reference takes four times as long; on pictures of six scales they agree, see tests/training/test_ssimulacra2.py.
@@ -87,8 +88,8 @@ def pixels_of(pictures: Pictures) -> list[Pixels] | Pixels:
         grey = pictures.pixels.ndim == 4 and all_grey(pictures)
         return pictures.pixels[..., 0] if grey else pictures.pixels
     if all_grey(pictures):
-        return [picture.pixels[..., 0] for picture in pictures]
-    return [picture.pixels for picture in pictures]
+        return [picture.pixels[..., 0] for picture in judged_by(pictures)]
+    return [picture.pixels for picture in judged_by(pictures)]
 
 
 def enlargement(pictures: Pictures) -> int:

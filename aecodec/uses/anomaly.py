@@ -3,15 +3,16 @@
 =========== ==========================================================================================================
 rate        log of bits / bits of a general model: strange things are dear to the model that never saw them
 distortion  log of the mean squared error: or they are restored badly; lossy codecs answer with one or the other
-typicality  distance of bits and errors, of both models, to those of normal pictures together: also what is too easy
+typicality  distance of bits and errors of both models, brightness and contrast to those of normal pictures together:
+            also what is too easy
 neighbours  distance of the predicted means to those of the nearest normal pictures
 residual    what a PCA of these means leaves over; these two are for another class of the same kind of pictures
 place       in pictures of more than a few latents: the worst place, by distortion and by typicality
 =========== ==========================================================================================================
 
-The score is the largest of one-sided z-scores, those of distortion and typicality less a margin, for alone they are
-wrong more often. The ratio of bits follows Serra et al. (ICLR 2020), whose difference of bits is for lossless models.
-Scores of normal pictures are taken with the picture left out of what the others are compared with.
+The score is a soft maximum of one-sided z-scores, those of distortion and of the worst place less a margin, for alone
+they are wrong more often. The ratio of bits follows Serra et al. (ICLR 2020), whose difference of bits is for lossless
+models. Scores of normal pictures are taken with the picture left out of what the others are compared with.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ NEIGHBOURS = 5
 COMPONENTS = 20
 BANK = 4000  # places of normal pictures that others are compared with
 FLOOR = 0.1  # squared grey levels, or bits, beside which others do not matter
-MARGINS = {"distortion": 1.0, "typicality": 0.5, "place typicality": 1.0}  # standard deviations
+MARGINS = {"distortion": 1.0, "place typicality": 1.0}  # standard deviations
 
 Pictures = Pixels | Sequence[Pixels]
 
@@ -50,7 +51,7 @@ Pictures = Pixels | Sequence[Pixels]
 class Finding:
     """What is known of one picture; ``z`` has the signals in the order of :attr:`AnomalyDetector.signals_`."""
 
-    score: float  # 0 is as strange as normal pictures are in the mean, 1 a standard deviation more
+    score: float  # some standard deviations above what is normal, by the signal that says most
     p_value: float  # share of normal pictures that are as strange
     bits: float
     ratio: float  # of bits to those of the reference model
@@ -68,6 +69,7 @@ class _Look:
     errors: Array  # mean squared errors of blocks
     means: npt.NDArray[np.float32]  # (h, w, M)
     reference_error: float
+    light: tuple[float, float]  # logarithms of brightness and contrast
 
     @property
     def ratio(self) -> float:
@@ -114,7 +116,7 @@ class AnomalyDetector:
         self.mean_, self.deviation_ = np.mean(values, axis=0), np.std(values, axis=0) + 1e-9
         self._normality = Normality(looks, self.same_kind)
         self.signals_ = self._normality.names
-        self.normal_scores_ = np.sort(self._z(np.stack(values)).max(1))
+        self.normal_scores_ = np.sort(_soft_maximum(self._z(np.stack(values))))
         count = len(looks)
         self.false_alarms_ = max(self.false_alarms, 1 / (count + 1))
         self.offset_ = -float(self.normal_scores_[count - int(self.false_alarms_ * (count + 1) + 1e-9)])
@@ -136,7 +138,7 @@ class AnomalyDetector:
         """What is known of each picture."""
         for look in self._looks(pictures):
             z = self._z(self._normality.signals(look))
-            score = float(z.max())
+            score = float(_soft_maximum(z))
             as_strange = len(self.normal_scores_) - int(np.searchsorted(self.normal_scores_, score))
             places = self._normality.places(look)
             row, column = np.unravel_index(int(places.argmax()), places.shape)
@@ -173,9 +175,18 @@ class AnomalyDetector:
         errors = block_errors(pixels, measured.restored(grey))
         beyond = block_errors(pixels, reference.restored(grey)).mean((1, 2))
         own, base = measured.bit_map, reference.bit_map
+        light = (np.log(statistic(pixels.reshape(len(pixels), -1), axis=1) + 1) for statistic in (np.mean, np.std))
+        brightness, contrast = light
         for i in range(len(pixels)):
             places = enlarged(base[i], own[i].shape) * (base[i].size / own[i].size)
-            yield _Look(own[i].astype(np.float64), places.astype(np.float64), errors[i], measured.means[i], beyond[i])
+            yield _Look(
+                own[i].astype(np.float64),
+                places.astype(np.float64),
+                errors[i],
+                measured.means[i],
+                beyond[i],
+                (brightness[i], contrast[i]),
+            )
 
 
 class Normality:
@@ -249,10 +260,15 @@ class Typical:
 
 
 def _summary(look: _Look) -> Array:
-    """Of a picture: its bits and errors, with both models."""
+    """Of a picture: its bits and errors with both models, its brightness and contrast."""
     size = look.errors.size
     rates = np.log(look.bits.sum() / size + 1), np.log(look.reference_bits.sum() / size + 1)
-    return np.array([*rates, np.log(look.mse + FLOOR), np.log(look.reference_error + FLOOR)])
+    return np.array([*rates, np.log(look.mse + FLOOR), np.log(look.reference_error + FLOOR), *look.light])
+
+
+def _soft_maximum(z: Array) -> Array:
+    """Of signals (..., K): two that agree say a little more than one."""
+    return np.asarray(np.logaddexp.reduce(z, axis=-1) - np.log(z.shape[-1]))
 
 
 def _distances(normal: npt.NDArray[np.float32]) -> Callable[[npt.NDArray[np.float32]], tuple[Array, Array]]:

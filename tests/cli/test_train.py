@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aecodec.codec import Codec
+from aecodec.training.objective import Noise
 from tests.commands import cli, listing, save
 
 
@@ -30,7 +31,8 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
 
     monkeypatch.setattr("aecodec.training.run.train_folder", train_folder)
     options = ["--steps", 7, "--name", "mine", "--licence", "CC0", "--resume", "--device", "cpu", "--validation", "in"]
-    options += ["--rate", 0.3, "--distortion", "eye", "--patterns", 0.04]
+    options += ["--rate", 0.3, "--distortion", "eye", "--patterns", 0.04, "--optimizer", "sgd"]
+    options += ["--objective", "denoising", "--noise", "5,mask=0.1..0.2"]
     cli("train", "in", "-o", "mine.safetensors", *options)
     cli("train", "in", "-o", "mine.safetensors")
     job, settings, rest = calls[0]
@@ -40,4 +42,13 @@ def test_training_options_arrive(here: Path, monkeypatch: pytest.MonkeyPatch, ti
     assert (calls[1][1].steps, calls[1][1].minutes, calls[1][2]["resume"]) == (None, 60, False)
     assert [call[1].rate_factor for call in calls] == [0.3, None]
     assert [call[1].objective.distortion for call in calls] == ["eye", "mse"]
+    assert [call[1].optimizer for call in calls] == ["sgd", "muon"]
+    assert [call[1].objective.noise for call in calls] == [Noise((5, 5), (0.1, 0.2)), None]
     assert [call[0].pattern_share for call in calls] == [0.04, 0.0]
+
+
+@pytest.mark.parametrize("noise", ["mask=1", "mask=0.3..0.2", "5,mask", "salt=0.1", "mask=a"])
+def test_noise_that_cannot_be_is_refused(here: Path, noise: str) -> None:
+    save(here / "in" / "a.png")
+    said = cli("train", "in", "-o", "m.safetensors", "--objective", "denoising", "--noise", noise, code=2).stderr
+    assert f"--noise {noise}" in said

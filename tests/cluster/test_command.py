@@ -47,6 +47,7 @@ def test_wrong_usage(folder: Path) -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_on_a_cluster_as_on_one_machine(folder: Path) -> None:
     pytest.importorskip("ray")
     (folder / "bad.png").write_bytes(b"no picture")

@@ -14,7 +14,7 @@ from aecodec.errors import ModelError
 from aecodec.evaluation.metrics import Pixels
 from aecodec.evaluation.sheet import from_sheet, to_sheet
 from aecodec.evaluation.verdict import Extent, Other, Verdict, judge
-from aecodec.training.data import PictureArray, TrainingPicture
+from aecodec.training.pictures import PictureArray, TrainingPicture
 from aecodec.training.validation import Validator, pixels_of
 from tests.conftest import TINY
 from tests.training_data import digits, pictures, tiles

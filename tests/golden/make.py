@@ -22,9 +22,10 @@ from aecodec.codec import load_codec
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
 from aecodec.pictures.images import Picture
 from aecodec.stack import decode_stack, encode_stack
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions, run
+from aecodec.training.pictures import TrainingPicture
 from aecodec.weights import save_weights
 
 TINY = ConvolutionalConfig(

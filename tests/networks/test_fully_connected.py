@@ -21,12 +21,13 @@ from aecodec.evaluation.metrics import psnr
 from aecodec.networks.config import FullyConnectedConfig
 from aecodec.networks.model import Model
 from aecodec.stack import decode_stack, encode_stack
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
 from aecodec.training.export import export
 from aecodec.training.initialize import initialize
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import Optimizer
+from aecodec.training.pictures import TrainingPicture
 from aecodec.training.validation import codec_of
 from aecodec.weights import describe, save_weights
 

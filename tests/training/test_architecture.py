@@ -15,8 +15,8 @@ from aecodec.errors import DataError
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig
 from aecodec.stack import decode_stack, encode_stack
 from aecodec.training.architecture import Shape, choose
-from aecodec.training.data import PictureArray, TrainingPicture
 from aecodec.training.loop import TrainOptions
+from aecodec.training.pictures import PictureArray, TrainingPicture
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.weights import describe

@@ -18,8 +18,9 @@ from aecodec.codec import load_codec
 from aecodec.errors import DataError
 from aecodec.networks.config import FullyConnectedConfig
 from aecodec.pictures.arrays import is_array, read_array, write_array
-from aecodec.training.data import Crops, PictureArray, fitting_crop, large_enough, load_source, split
+from aecodec.training.data import Crops, fitting_crop, large_enough, load_source, split
 from aecodec.training.objective import Objective
+from aecodec.training.pictures import PictureArray
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.weights import load_weights

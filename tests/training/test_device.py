@@ -13,11 +13,12 @@ import torch
 
 from aecodec.networks.model import Model
 from aecodec.training import checkpoint
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
 from aecodec.training.device import DevicePictures, DeviceTrainer
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.objective import Objective
 from aecodec.training.optimizer import Optimizer
+from aecodec.training.pictures import TrainingPicture
 from tests.training_data import SMALL as TINY
 
 OPTIONS = TrainOptions(

@@ -17,18 +17,19 @@ from torch.func import jacrev
 from aecodec.codec import Codec
 from aecodec.evaluation.metrics import psnr
 from aecodec.networks.model import Model, to_network
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
 from aecodec.training.distortion import cross_entropy, distortion
 from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
-from aecodec.training.objective import PLAIN, Objective, add_noise, bounded, jacobian_norm, rate_distortion
+from aecodec.training.objective import PLAIN, Noise, Objective, add_noise, bounded, jacobian_norm, rate_distortion
+from aecodec.training.pictures import TrainingPicture
 from aecodec.training.validation import codec_of
 from tests.golden.make import TINY
 
 Pixels = npt.NDArray[np.uint8]
 
 STEPS = 120
-DENOISING = Objective(noise=(20, 20))
+DENOISING = Objective(noise=Noise((20, 20)))
 SPARSE = Objective(sparsity=3.0)
 CONTRACTIVE = Objective(contraction=2000.0)
 CROSS_ENTROPY = Objective(distortion="bce")
@@ -74,7 +75,7 @@ def test_each_objective_makes_a_codec(codecs: dict[Objective, Codec], cat: Pixel
 
 
 def test_denoising_is_nearer_to_the_clean_picture(codecs: dict[Objective, Codec], cat: Pixels) -> None:
-    noisy = add_noise(torch.from_numpy(cat)[None], (20, 20), torch.Generator().manual_seed(0))[0].numpy()
+    noisy = add_noise(torch.from_numpy(cat)[None], Noise((20, 20)), torch.Generator().manual_seed(0))[0].numpy()
     plain, denoising = (codecs[o].encode(noisy, 90) for o in (PLAIN, DENOISING))
     assert psnr(cat, codecs[DENOISING].decode(denoising)) > psnr(cat, codecs[PLAIN].decode(plain))
     assert len(denoising) < len(plain)
@@ -162,7 +163,30 @@ def test_the_plain_objective_draws_no_other_numbers(models: dict[Objective, Mode
 
 def test_noise_is_of_the_level_asked_for() -> None:
     grey = torch.full((3, 100, 100, 1), 128, dtype=torch.uint8)
-    noisy = add_noise(grey, (10, 10), torch.Generator().manual_seed(0)).float()
+    noisy = add_noise(grey, Noise((10, 10)), torch.Generator().manual_seed(0)).float()
     assert float(noisy.std()) == pytest.approx(10, rel=0.05)
-    different = add_noise(grey, (0, 50), torch.Generator().manual_seed(0)).float().std((1, 2, 3))
+    different = add_noise(grey, Noise((0, 50)), torch.Generator().manual_seed(0)).float().std((1, 2, 3))
     assert len(set(different.tolist())) == 3
+
+
+def test_missing_pixels_are_black_in_all_channels_and_as_many_as_asked_for() -> None:
+    white = torch.full((3, 100, 100, 3), 255, dtype=torch.uint8)
+    damaged = add_noise(white, Noise(missing=(0.2, 0.2)), torch.Generator().manual_seed(0))
+    assert set(damaged.flatten().tolist()) == {0, 255}
+    assert torch.equal(damaged[..., 0], damaged[..., 2])
+    assert float(damaged.eq(0).float().mean()) == pytest.approx(0.2, abs=0.01)
+    both = add_noise(white // 2, Noise((10, 10), (0.5, 0.5)), torch.Generator().manual_seed(0)).float()
+    assert float(both[both > 0].std()) == pytest.approx(10, rel=0.05)
+
+
+def test_a_model_for_missing_pixels_fills_them(cat: Pixels, tmp_path: Path) -> None:
+    options = TrainOptions(minutes=None, steps=STEPS, batch=4, crop=64, workers=1, warm_up=10, average_decay=0.9)
+    objective = Objective(noise=Noise(missing=(0.2, 0.2)))
+    trainer = Trainer(replace(options, objective=objective), crops(), TINY, tmp_path / "run.safetensors")
+    with ThreadPoolExecutor(1) as executor:
+        for _ in range(STEPS):
+            trainer.step(executor)
+    codec = codec_of(export(trainer.averaged_model(), torch.from_numpy(crops().batch(0, 16)[0])), TINY)
+    assert objective.noise is not None
+    damaged = add_noise(torch.from_numpy(cat)[None], objective.noise, torch.Generator().manual_seed(0))[0].numpy()
+    assert psnr(cat, codec.decode(codec.encode(damaged, 60))) > psnr(cat, damaged) + 3

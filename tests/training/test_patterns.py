@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aecodec.training import patterns
-from aecodec.training.data import Crops, TrainingPicture
+from aecodec.training.data import Crops
+from aecodec.training.pictures import TrainingPicture
 
 
 @pytest.mark.parametrize("colours", [1, 3])

@@ -21,12 +21,13 @@ from aecodec.networks.fixed_point import fractions
 from aecodec.networks.model import Model
 from aecodec.training.bfloat16 import Bfloat16Gradients
 from aecodec.training.checkpoint import load_checkpoint
-from aecodec.training.data import Crops, TrainingPicture, find_pictures, load_pictures, split
+from aecodec.training.data import Crops, find_pictures, load_pictures, split
 from aecodec.training.export import export
 from aecodec.training.initialize import initialize
 from aecodec.training.loop import FINE_TUNING, Trainer, TrainOptions
 from aecodec.training.objective import rate_distortion
 from aecodec.training.optimizer import orthogonalize
+from aecodec.training.pictures import TrainingPicture
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.training.validation import codec_of

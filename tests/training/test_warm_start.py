@@ -18,11 +18,12 @@ from aecodec.evaluation.metrics import psnr
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
 from aecodec.networks.model import Model
 from aecodec.training.architecture import Shape
-from aecodec.training.data import Crops, PictureArray
+from aecodec.training.data import Crops
 from aecodec.training.export import export
 from aecodec.training.initialize import initialize
 from aecodec.training.loop import Trainer
 from aecodec.training.objective import rate_distortion
+from aecodec.training.pictures import PictureArray
 from aecodec.training.preparation import Job
 from aecodec.training.run import train_folder
 from aecodec.training.warm_start import grown, trainable
