@@ -32,12 +32,13 @@ from aecodec.training.export import export
 from aecodec.training.loop import Trainer, TrainOptions
 from aecodec.training.loop import run as run_loop
 from aecodec.training.pictures import PictureArray
-from aecodec.training.plot import draw
+from aecodec.training.plot import draw, draw_latents
 from aecodec.training.preparation import Job, Prepared, Report, prepare
 from aecodec.training.revive import revive
 from aecodec.training.shards import ShardPictures
 from aecodec.training.validation import FAST_SSIMULACRA2, Level, Validation, Validator, enlargement, pixels_of
 from aecodec.training.warm_start import grown, trainable
+from aecodec.uses.meter import measure
 from aecodec.uses.mixture import fit
 from aecodec.weights import ID_BYTES, Weights, describe, find, load_weights, save_weights
 
@@ -148,10 +149,12 @@ class Run:
     def validate(self) -> None:
         """Measure the model so far on the held-out pictures, with real files."""
         progress = self.trainer.progress
-        self._validation = self._validator(Codec(self._exported({})))
+        codec = Codec(self._exported({}))
+        self._validation = self._validator(codec)
         seconds = round(progress.seconds, 1)
         log.append(self._log, {"step": progress.step, "seconds": seconds, **asdict(self._validation)})
         draw(self._log, self._job.folder / "progress.png")
+        draw_latents(measure(codec, self._validator.pictures[0][None]), self._job.folder / "latents.png")
         self._report(_summary(self._validation))
 
     def finish(self) -> Card:

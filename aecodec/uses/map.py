@@ -20,16 +20,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from aecodec.codec import Codec, Pixels
-from aecodec.networks.config import standard_deviation
+from aecodec.uses.channels import BINS, activity, deviations, strip
 from aecodec.uses.features import features
-from aecodec.uses.meter import Measured, measure
+from aecodec.uses.meter import measure
 from aecodec.uses.pictures import read
 
 TSNE_MOST = 3000  # pictures; PCA for more
 SHEET = 1000  # pictures of one sheet of thumbnails
 SIDES = ((2500, 96), (10_000, 48), (10**9, 32))  # up to so many pictures, thumbnails of so many pixels
 ACTIVE = 64  # channels whose activity is shown
-BINS = 41  # of the histogram of latents, in standard deviations -5..5
+MAPPED = 2500  # pictures at most, of which channel maps are shown
+CHANNELS, MAP_SIDE = 8, 16  # of these
 
 Array = npt.NDArray[np.float64]
 
@@ -43,6 +44,7 @@ class Point:
     restored: Pixels
     bits: float
     mse: float
+    maps: Pixels | None = None  # of its dearest channels, (side, count * side)
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,12 @@ def gather(
         measured = measure(codec, picture.pixels[None], quality)
         restored = measured.restored(grey=picture.pixels.ndim == 2)[0]
         mse = float(np.square(picture.pixels.astype(np.float32) - restored).mean())
-        points.append(Point(picture.name, picture.pixels, restored, float(measured.total_bits[0]), mse))
+        shown = strip(measured, 0, CHANNELS, MAP_SIDE) if len(points) < MAPPED else None
+        points.append(Point(picture.name, picture.pixels, restored, float(measured.total_bits[0]), mse, shown))
         whole.append(features(measured)[0])
         pooled.append(features(measured, pool="mean")[0])
-        histogram += _histogram(measured)
-        channels += np.abs(measured.symbols).mean((0, 1, 2))
+        histogram += deviations(measured)
+        channels += activity(measured)
     same = len({len(each) for each in whole}) == 1
     return points, np.stack(whole if same else pooled), Activity(histogram, channels / max(1, len(points)))
 
@@ -96,7 +99,7 @@ def page(
     points: Sequence[Point],
     places: Array,
     method: str,
-    activity: Activity,
+    latents: Activity,
     extra: Mapping[str, Sequence[str]],
 ) -> str:
     """The page. ``extra``: further columns that points can be coloured by, such as labels."""
@@ -115,8 +118,11 @@ def page(
         "words": {name: list(values) for name, values in extra.items()},
         "originals": _sheets([point.pixels for point in points], side),
         "restored": _sheets([point.restored for point in points], side),
-        "histogram": activity.histogram.tolist(),
-        "channels": [round(float(value), 4) for value in np.sort(activity.channels)[::-1][:ACTIVE]],
+        "maps": _strips(points),
+        "mapWidth": CHANNELS * MAP_SIDE,
+        "mapSide": MAP_SIDE,
+        "histogram": latents.histogram.tolist(),
+        "channels": [round(float(value), 4) for value in np.sort(latents.channels)[::-1][:ACTIVE]],
     }
     assets = resources.files("aecodec.uses").joinpath("assets")
     text = assets.joinpath("map.html").read_text(encoding="utf-8")
@@ -142,13 +148,6 @@ def _principal(centred: npt.NDArray[np.float32], count: int) -> Array:
     return np.asarray(centred @ vectors[:, ::-1][:, :count])
 
 
-def _histogram(measured: Measured) -> npt.NDArray[np.int64]:
-    coded = measured.indexes > 0
-    scales = np.array([standard_deviation(i) for i in range(int(measured.indexes.max()) + 1)])
-    apart = measured.symbols[coded] / scales[measured.indexes[coded]]
-    return np.asarray(np.histogram(apart, BINS, (-5, 5))[0], np.int64)
-
-
 def _sheets(pictures: Sequence[Pixels], side: int) -> list[str]:
     """Sheets of thumbnails as WebP in base64, SHEET pictures each, in rows of 40."""
     sheets = []
@@ -161,6 +160,16 @@ def _sheets(pictures: Sequence[Pixels], side: int) -> list[str]:
         whole.save(stream, "WEBP", quality=85, method=2)
         sheets.append(base64.b64encode(stream.getvalue()).decode())
     return sheets
+
+
+def _strips(points: Sequence[Point]) -> str:
+    """Channel maps of all points below each other, as PNG in base64; nothing where one has none."""
+    found = [point.maps for point in points if point.maps is not None]
+    if len(found) < len(points):
+        return ""
+    stream = io.BytesIO()
+    Image.fromarray(np.concatenate(found)).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _thumbnail(pixels: Pixels, side: int) -> Image.Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aecodec.uses.map import Activity, Point, page, placed
 from tests.commands import cli, save
@@ -30,6 +33,8 @@ def test_a_page_shows_all_pictures_and_needs_no_network(here: Path) -> None:
     assert "<0>" not in text
     assert not any(each in text for each in ('src="http', 'href="http', "url(http", "@import"))
     assert sum(data["histogram"]) > 0
+    with Image.open(io.BytesIO(base64.b64decode(data["maps"]))) as maps:
+        assert maps.size == (data["mapWidth"], 5 * data["mapSide"])
 
 
 def test_places_are_in_the_unit_square_and_keep_neighbours_together() -> None:

@@ -13,6 +13,10 @@ for (const kind of Object.keys(sheets)) {
     return image;
   });
 }
+const maps = new Image();
+maps.onload = () => show(chosen);
+if (data.maps) maps.src = "data:image/png;base64," + data.maps;
+else document.getElementById("maps").parentElement.hidden = true;
 const lowered = data.names.map((name) => name.toLowerCase());
 
 let order = data.names.map((_, i) => i); // by shade, for changing the pen's colour takes longer than drawing a point
@@ -73,6 +77,11 @@ function show(i) {
     const canvas = document.getElementById(id);
     canvas.width = canvas.height = data.side;
     thumbnail(canvas.getContext("2d"), kind, i, 0, 0, data.side);
+  }
+  if (data.maps && maps.complete) {
+    const canvas = document.getElementById("maps");
+    [canvas.width, canvas.height] = [data.mapWidth, data.mapSide];
+    canvas.getContext("2d").drawImage(maps, 0, -i * data.mapSide);
   }
   const facts = document.getElementById("facts");
   facts.replaceChildren();
