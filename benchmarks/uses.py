@@ -27,6 +27,7 @@ from aecodec.pictures.arrays import read_array
 from aecodec.uses.anomaly import AnomalyDetector, Finding
 from aecodec.uses.duplicates import marks
 from aecodec.uses.features import features
+from aecodec.uses.label import of_unit_length
 from aecodec.uses.meter import measured_in_pieces
 from aecodec.uses.mixture import fit
 from aecodec.uses.sample import draw
@@ -223,7 +224,13 @@ def few_labels(data: Path) -> dict[str, Any]:
     for name in SETS:
         x, y = pictures(data, name, "train")[:LABELLED], labels(data, name, "train")[:LABELLED]
         means = np.concatenate([features(m) for m in measured_in_pieces(load_codec(name), x)])
-        kinds = {"means": means, "pixels": flat(x), "PCA of pixels": PCA(60, random_state=0).fit_transform(flat(x))}
+        kinds = {
+            "means": of_unit_length(means),  # as the command does
+            "means as they are": means,
+            "pixels": flat(x),
+            "pixels of unit length": of_unit_length(flat(x).astype(np.float32)),
+            "PCA of pixels": PCA(60, random_state=0).fit_transform(flat(x)),
+        }
         for kind, values in kinds.items():
             for count in (10, 100, 1000):
                 right = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,8 @@ def draw_latents(measured: Measured, target: Path) -> bool:
     except ImportError:
         return False
     figure = Figure(figsize=(13, 5.2), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+    left, right = parts
     channels = dearest(measured, 0, SHOWN)
     grid = left.subplots(4, SHOWN // 4).ravel()
     for axes in grid:
@@ -77,7 +79,9 @@ def draw_latents(measured: Measured, target: Path) -> bool:
     histogram.bar(middles, counts, width, label="coded latents")
     gauss = counts.sum() * width * np.exp(-(middles**2) / 2) / np.sqrt(2 * np.pi)
     histogram.plot(middles, gauss, "C3", label="prior")
-    histogram.set(xlabel="(latent - mean) / scale", title="what is coded, against the prior")
+    histogram.set(
+        xlabel="(latent - mean) / scale", yscale="log", ylim=(0.8, None), title="what is coded, against the prior"
+    )
     histogram.legend(fontsize="x-small")
     levels = np.sort(activity(measured))[::-1]
     active.bar(range(len(levels)), levels, 1.0)

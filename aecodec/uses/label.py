@@ -1,4 +1,7 @@
-"""Labels for many pictures from those of a few, by spreading them over the nearest neighbours (Zhou et al. 2004)."""
+"""Labels for many pictures from those of a few, by spreading them over the nearest neighbours (Zhou et al. 2004).
+
+Neighbours are those in direction: features are scaled to unit length, for with more contrast a thing is no other one.
+"""
 
 from __future__ import annotations
 
@@ -65,4 +68,9 @@ def _beliefs(values: Features, given: np.typing.NDArray[np.int64]) -> Any:
     model = learn("sklearn.semi_supervised").LabelSpreading(
         kernel="knn", n_neighbors=min(NEIGHBOURS, len(values) - 1), alpha=ALPHA, max_iter=100
     )
-    return np.nan_to_num(model.fit(values, given).label_distributions_)
+    return np.nan_to_num(model.fit(of_unit_length(values), given).label_distributions_)
+
+
+def of_unit_length(values: Features) -> Features:
+    """Rows (N, K) scaled to length 1; those that are zero stay so."""
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9), np.float32)
