@@ -28,18 +28,18 @@ import pyarrow.parquet as pq
 import skimage.data
 from PIL import Image
 
-SIDE = 64
+SIDE = 64  # of a picture, less with --side
 ROUNDS = 40  # of a run that is killed again and again, at most
 
 
-def make_pictures(folder: Path, count: int) -> None:
+def make_pictures(folder: Path, count: int, side: int = SIDE) -> None:
     """Different crops of one photograph, in folders of 100."""
     photo = skimage.data.astronaut()
-    places = np.random.default_rng(0).integers(0, 512 - SIDE, (count, 2))
+    places = np.random.default_rng(0).integers(0, 512 - side, (count, 2))
     for i, (y, x) in enumerate(places):
         path = folder / f"{i // 100:03d}" / f"{i:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(photo[y : y + SIDE, x : x + SIDE]).save(path, compress_level=1)
+        Image.fromarray(photo[y : y + side, x : x + side]).save(path, compress_level=1)
 
 
 def command(*arguments: object) -> list[str]:
@@ -54,7 +54,7 @@ def run_on_ray(source: str, output: str, workers: int) -> None:
     from aecodec.cluster.coding import Compression, weights_bytes
     from aecodec.cluster.worker import Job
 
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
+    ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
     began, largest = time.perf_counter(), 0
     for _ in run(Job(Compression(weights_bytes("photo")), output), [source], recursive=True, cluster="local"):
         largest = max([largest, *worker_bytes()])
@@ -92,12 +92,12 @@ def workers_of_ray(driver: int | None = None) -> list[int]:
     return found
 
 
-def measure(pictures: list[int], workers: list[int]) -> list[dict[str, object]]:
+def measure(pictures: list[int], workers: list[int], side: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for count in pictures:
             source = Path(folder, f"in-{count}")
-            make_pictures(source, count)
+            make_pictures(source, count, side)
             for name, address in (("plain command", str(source)), ("by addresses", f"file://{source}")):
                 began = time.perf_counter()
                 done = subprocess.Popen(command(address, "-o", f"{folder}/{name}-{count}", "--quiet", "--threads", 1))
@@ -107,6 +107,7 @@ def measure(pictures: list[int], workers: list[int]) -> list[dict[str, object]]:
                 rows.append(
                     {"how": name, "pictures": count, "seconds": seconds, "driver_bytes": usage.ru_maxrss * 1024}
                 )
+                print(rows[-1], flush=True)
             for number in workers:
                 arguments = [
                     sys.executable,
@@ -119,8 +120,7 @@ def measure(pictures: list[int], workers: list[int]) -> list[dict[str, object]]:
                 printed = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
                 row = json.loads(printed.splitlines()[-1])
                 rows.append({"how": "Ray", "workers": number, "pictures": count, **row})
-            for row in rows:
-                print(row, flush=True)
+                print(rows[-1], flush=True)
     return rows
 
 
@@ -165,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, nargs="+", default=[1000])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--kill", type=int, metavar="TIMES")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--one", nargs=3, metavar=("IN", "OUT", "WORKERS"), help="one run on Ray; used by this script")
@@ -178,7 +179,7 @@ def main() -> None:
         results = kill_again_and_again(options.kill, options.seed)
         print(results)
     else:
-        results = measure(options.pictures, options.workers)
+        results = measure(options.pictures, options.workers, options.side)
     if options.output:
         options.output.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -52,7 +52,7 @@ def test_the_way_back(tiny: Codec) -> None:
 def ray() -> Iterator[object]:
     ray = pytest.importorskip("ray")
     pytest.importorskip("pyarrow")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
     yield ray
     ray.shutdown()
 
