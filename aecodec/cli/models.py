@@ -15,7 +15,9 @@ from aecodec.cli.failures import Failures, clean
 from aecodec.cli.text import say, table
 from aecodec.errors import ModelError
 
-BD_RATE = "validation_bd_rate_jpeg_percent"  # the result in a card that the list shows
+# The results in a card that the list shows: that of the metric that a model for the eye is for, and of the others.
+FOR_THE_EYE = "validation_bd_rate_jpeg_ssimulacra2_percent", "SSIMULACRA2"
+FOR_THE_REST = "validation_bd_rate_jpeg_percent", "PSNR"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Listed:
     pictures: int
     bytes: int
     bd_rate_jpeg_percent: float | None
+    bd_rate_metric: str
     file: str
 
 
@@ -39,7 +42,7 @@ class Listed:
 def models(folders: Sequence[Path], as_json: bool) -> None:
     """List the installed models, or the weights files in folders.
 
-    BD-rate is that of the model's card: against JPEG, on pictures that were held out of its training.
+    BD-rate is that of the model's card: against JPEG, by the metric that is named, on pictures held out of its training.
     """
     failures, found = Failures(), []
     paths = [path for folder in folders for path in _weights_files(folder)] if folders else [*weights.installed()]
@@ -70,7 +73,8 @@ def _weights_files(folder: Path) -> list[Path]:
 def _listed(path: Path) -> Listed:
     card = weights.describe(path)
     kind = str(getattr(card.config, "ARCHITECTURE", "convolutional"))
-    bd_rate = card.results.get(BD_RATE)
+    result, metric = FOR_THE_EYE if card.training.distortion == "eye" else FOR_THE_REST
+    bd_rate = card.results.get(result)
     size = path.stat().st_size
     return Listed(
         card.name,
@@ -80,6 +84,7 @@ def _listed(path: Path) -> Listed:
         card.training.pictures,
         size,
         bd_rate,
+        metric,
         str(path),
     )
 
@@ -87,6 +92,6 @@ def _listed(path: Path) -> Listed:
 def _table(found: Iterable[Listed]) -> str:
     rows = [("name", "id", "kind", "size", "BD-rate", "trained on", "file")]
     for m in found:
-        bd_rate = "" if m.bd_rate_jpeg_percent is None else f"{m.bd_rate_jpeg_percent:+.1f} %"
+        bd_rate = "" if m.bd_rate_jpeg_percent is None else f"{m.bd_rate_jpeg_percent:+.1f} % {m.bd_rate_metric}"
         rows.append((m.name, m.id, m.kind, f"{m.bytes / 1e6:.1f} MB", bd_rate, m.data, m.file))
     return table(rows)

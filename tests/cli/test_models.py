@@ -45,15 +45,20 @@ def test_a_folder_as_json(tmp_path: Path, tiny: Codec) -> None:
         "pictures": tiny.card.training.pictures,
         "bytes": TINY.stat().st_size,
         "bd_rate_jpeg_percent": None,
+        "bd_rate_metric": "PSNR",
         "file": str(tmp_path / "a.safetensors"),
     }
 
 
 def test_the_gain_on_the_card_is_shown(tmp_path: Path) -> None:
     weights = load_weights(TINY)
-    card = replace(weights.card, results={"validation_bd_rate_jpeg_percent": -12.34})
+    results = {"validation_bd_rate_jpeg_percent": -12.34, "validation_bd_rate_jpeg_ssimulacra2_percent": -23.45}
+    card = replace(weights.card, results=results)
     save_weights(tmp_path / "a.safetensors", card, weights.arrays)
-    assert "-12.3 %" in models(tmp_path).stdout
+    assert "-12.3 % PSNR" in models(tmp_path).stdout
+    seen = replace(card, training=replace(card.training, distortion="eye"))
+    save_weights(tmp_path / "a.safetensors", seen, weights.arrays)
+    assert "-23.4 % SSIMULACRA2" in models(tmp_path).stdout
 
 
 def test_bad_files_are_reported_and_skipped(tmp_path: Path) -> None:
