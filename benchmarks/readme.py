@@ -23,6 +23,7 @@ from aecodec.weights import describe, find
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "photo": "`photo`"}  # names of the verdict's results
+NAMED = ("JPEG", "WebP m6", "AVIF s6", "JPEG XL e7")  # in words; all are in the table
 PLOT = Path("docs", "kodak.svg")
 
 
@@ -42,7 +43,7 @@ def section(results: Results, summary: Summary) -> str:
     lines = [
         f"![Rate and distortion on {results.title}]({PLOT.as_posix()})",
         "",
-        headline(results, summary),
+        headline(results, summary, NAMED),
         "",
         *markdown_table(["codec", *labels(summary), "encode Mpx/s", "decode Mpx/s"], rows),
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -102,18 +102,21 @@ def html(
     return page
 
 
-def headline(results: Results, summary: Summary) -> str:
-    """What our first model saves against each rival, wins and losses alike, by the leading metric and by PSNR."""
+def headline(results: Results, summary: Summary, against: Collection[str] = ()) -> str:
+    """What our first model saves against each rival, wins and losses alike, by the leading metric and by PSNR.
+
+    ``against``: names of the rivals to speak of, where not all.
+    """
     count = len(results.pictures) - len(summary.left_out)
     start = f"On {'this picture' if count == 1 else f'these {count} pictures'}"
     leading = dict.fromkeys((summary.leading, PSNR))
-    sentences = [text for metric in leading if (text := _saving(summary, metric))]
+    sentences = [text for metric in leading if (text := _saving(summary, metric, against))]
     if not sentences:
         return f"{start}, there is nothing to compare: no model, or no common range of quality."
     return f"{start}, {'. '.join([sentences[0], *(text[0].upper() + text[1:] for text in sentences[1:])])}."
 
 
-def _saving(summary: Summary, metric: Metric) -> str:
+def _saving(summary: Summary, metric: Metric, against: Collection[str]) -> str:
     """What our first model saves at equal quality by a metric; empty where nothing can be compared."""
     ours, comparison = summary.ours, summary.comparison(metric)
     if ours is None or comparison is None:
@@ -122,6 +125,7 @@ def _saving(summary: Summary, metric: Metric) -> str:
         f"{abs(rate.percent):.0f} % {_direction(rate)} bytes than {each.name}"
         for each, rate in zip(summary.scored, comparison.ours_against, strict=True)
         if not each.ours and not each.published and rate.percent is not None
+        if not against or each.name in against
     ]
     if not parts:
         return ""

@@ -147,6 +147,9 @@ def test_headline_tells_wins_and_losses(
     for codec, rate in zip(summary.measured[1:], comparison.ours_against[1:], strict=False):
         assert rate.percent is not None
         assert f"{abs(rate.percent):.0f} % {'more' if rate.percent > 0 else 'fewer'} bytes than {codec.name}" in text
+    named = headline(measured[0], summary, [summary.measured[1].name])
+    assert summary.measured[1].name in named
+    assert summary.measured[2].name not in named
 
 
 def test_markdown_has_the_numbers_of_the_summary(
