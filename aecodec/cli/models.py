@@ -42,7 +42,7 @@ class Listed:
 def models(folders: Sequence[Path], as_json: bool) -> None:
     """List the installed models, or the weights files in folders.
 
-    BD-rate is that of the model's card: against JPEG, by the metric that is named, on pictures held out of its training.
+    BD-rate is that of the card: against JPEG, by the metric that is named, on pictures held out of the training.
     """
     failures, found = Failures(), []
     paths = [path for folder in folders for path in _weights_files(folder)] if folders else [*weights.installed()]
