@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
 
 from aecodec.codec import Codec
 from aecodec.uses.transformer import Latents
@@ -43,3 +44,17 @@ def test_a_pipeline_is_cloned_and_learns() -> None:
     pipeline = clone(make_pipeline(Latents("digits"), KNeighborsClassifier(1)))
     pipeline.fit(pictures[:10].reshape(10, -1), labels[:10])
     assert pipeline.score(pictures[10:].reshape(10, -1), labels[10:]) > 0.7
+
+
+def test_it_is_an_estimator_as_scikit_learn_has_them() -> None:
+    results = check_estimator(Latents(TINY), on_skip=None, on_fail=None)
+    assert len(results) > 30
+    assert [(each["check_name"], str(each["exception"])) for each in results if each["status"] == "failed"] == []
+
+
+def test_it_gives_tables_with_names_where_asked_to() -> None:
+    pandas = pytest.importorskip("pandas")
+    pictures = grounds(4)[:, :24, :24].reshape(4, -1)
+    table = Latents(TINY).set_output(transform="pandas").fit_transform(pictures)
+    assert isinstance(table, pandas.DataFrame)
+    assert list(table.columns) == list(Latents(TINY).fit(pictures).get_feature_names_out())
