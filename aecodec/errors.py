@@ -89,9 +89,17 @@ def missing_extra(error: ModuleNotFoundError, what: str, extra: str = "train") -
     return MissingExtra(f"{what} needs {error.name}: pip install 'aecodec[{extra}]'")
 
 
-class MetadataWarning(UserWarning):
+class Notice(UserWarning):
+    """What somebody should know although nothing failed; commands say it in a line."""
+
+
+class MetadataWarning(Notice):
     """Something beside the pixels of a picture could not be kept, and is left out."""
 
 
-class EffortWarning(UserWarning):
+class EffortWarning(Notice):
     """Effort was asked for of a model whose files it does not make smaller."""
+
+
+class PassedOverWarning(Notice):
+    """Files of a folder were passed over, being no pictures, or could not be looked at."""

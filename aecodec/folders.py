@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +35,16 @@ class Found:
     unreadable: list[str]  # sub-folders, with the reasons
 
 
-def find_files(folder: Path, suffixes: Collection[str], ignored: Collection[str] = ()) -> Found:
+def find_files(
+    folder: Path,
+    suffixes: Collection[str],
+    ignored: Collection[str] = (),
+    also: Callable[[Path], bool] = lambda path: False,
+) -> Found:
     """The files of ``suffixes`` (lower case) below a folder, each once: of files and links to them, the files.
 
-    Linked folders are followed. Files of suffixes that are ``ignored`` are passed over without a word.
+    So are those that ``also`` says to take. Linked folders are followed. Files of suffixes that are ``ignored`` are
+    passed over without a word.
     """
     passed, unreadable, files, links = Passed(), list[str](), list[Path](), list[Path]()
     for path in sorted(_walk(folder, passed, unreadable)):
@@ -49,7 +55,7 @@ def find_files(folder: Path, suffixes: Collection[str], ignored: Collection[str]
             passed.reasons["broken link"] += 1
         elif not os.path.isfile(path):
             passed.reasons["pipe or device"] += 1
-        elif suffix in suffixes:
+        elif suffix in suffixes or also(path):
             (links if path.is_symlink() else files).append(path)
         elif suffix in HEIF:
             passed.reasons[f"{suffix} (which the package pillow-heif reads)"] += 1

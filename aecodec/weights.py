@@ -44,6 +44,16 @@ ID_BYTES = 16
 ENVIRONMENT = "AECODEC_MODELS"
 SUFFIX = ".safetensors"
 
+# Files name their model by its id alone. These are the names of models that came with aecodec at some time.
+SHIPPED = {
+    "20839a95af99013c00a4bd07dab07f96": "digits",
+    "4794d888294f3f55ff3a9f15a9483144": "photo",
+    "a23e8dd500d6c4054cc01c975c1bcb24": "photo",
+    "c89754b77197a98ef1200a73407afb6b": "fashion",
+    "daa7472382b3b14359ac2b157417cfd9": "cells",
+    "f4bfab68050ef1e9021e68e7deb22756": "photo-psnr",
+}
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -189,7 +199,8 @@ def find_by_id(identity: bytes, given: Iterable[Path] = ()) -> Path:
             if _identify_file(path) == identity:
                 return path
     places = ", ".join(map(str, dict.fromkeys([*given, *folders()])))
+    name = f"{SHIPPED[identity.hex()]} " if identity.hex() in SHIPPED else ""
     raise MissingModel(
-        f"the file needs the model {identity.hex()}, which is not here; looked in {places or 'no folder'}",
+        f"the file needs the model {name}{identity.hex()}, which is not here; looked in {places or 'no folder'}",
         identity.hex(),
     )

@@ -27,13 +27,23 @@ def cell_errors(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:
     return means
 
 
+def _in_flat_cells(pixels: Pixels) -> Pixels:
+    height, width, _ = pixels.shape
+    means = pixels.reshape(height // CELL, CELL, width // CELL, CELL, 3).mean((1, 3))
+    return np.rint(means).astype(np.uint8).repeat(CELL, 0).repeat(CELL, 1)
+
+
 def check(photo: Codec, pattern: str, phase: int, place: str, qualities: tuple[int, ...]) -> None:
     """No cell is much worse than the worst of photographs, at any quality, and none gets worse with more of it."""
     pixels = with_pattern(pattern, phase, place)
     errors = [cell_errors(pixels, photo.decode(photo.encode(pixels, quality))) for quality in qualities]
     for quality, error in zip(qualities, errors, strict=True):
-        # What is lost by rounding comes on top of what the networks lose, and of which the bound is.
-        assert error.max() < 1.6 * bound(100 * quality), (quality, error.max())
+        # What is lost by rounding comes on top of what the networks lose, and of which the bound is. At low qualities
+        # that may be all that a cell has but for its mean colour.
+        limit = np.full(error.shape, 1.6 * bound(100 * quality))
+        if quality < 40:
+            limit = np.maximum(limit, 1.1 * cell_errors(pixels, _in_flat_cells(pixels)))
+        assert (error < limit).all(), (quality, (error / limit).max())
     for worse, better in pairwise(errors):
         assert better.mean() < 1.05 * worse.mean() + 1
 

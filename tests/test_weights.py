@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from aecodec.codec import Codec, load_codec
 from aecodec.errors import MissingModel, ModelError
 from aecodec.networks.config import ConvolutionalConfig
 from aecodec.networks.model import Model
-from aecodec.weights import Arrays, describe, find, find_by_id, installed, load_weights, save_weights
+from aecodec.weights import SHIPPED, Arrays, describe, find, find_by_id, installed, load_weights, save_weights
 
 TINY = Path(__file__).parent / "golden" / "tiny.safetensors"
 
@@ -218,6 +219,24 @@ def test_tensors_that_do_not_fit(tmp_path: Path, change: object) -> None:
 def test_a_config_that_does_not_fit_its_tensors(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="configuration"):
         Codec(load_weights(rewritten(tmp_path, config=asdict(ConvolutionalConfig()))))
+
+
+def _with_gains_of(kind: type) -> Callable[[Arrays], None]:
+    return lambda arrays: arrays.update({"gains.encode": arrays["gains.encode"].astype(kind)})
+
+
+def test_gains_are_integers_of_their_type(tmp_path: Path) -> None:
+    for kind in (np.float64, np.int64, np.uint8):
+        with pytest.raises(ModelError, match="gains that are not int32"):
+            Codec(load_weights(rewritten(tmp_path, _with_gains_of(kind))))
+
+
+def test_a_missing_model_that_was_shipped_is_named() -> None:
+    identity, name = next(iter(SHIPPED.items()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aecodec.weights.installed", lambda: iter(()))
+        with pytest.raises(MissingModel, match=f"needs the model {name} {identity}, which is not here"):
+            find_by_id(bytes.fromhex(identity))
 
 
 def test_public_names() -> None:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import click
 
 from aecodec.cli.text import plural, printable, say, shown
-from aecodec.errors import AecError, LimitError, MetadataWarning, MissingModel, PixelLimit, TargetExists
+from aecodec.errors import AecError, LimitError, MetadataWarning, MissingModel, Notice, PixelLimit, TargetExists
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,8 +93,7 @@ def clean(command: F) -> F:
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
-            with warnings.catch_warnings(), _signals_as_interrupts(), memory_errors():
-                warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an error
+            with _notices_as_lines(quiet=bool(options.get("quiet"))), _signals_as_interrupts(), memory_errors():
                 command(*arguments, **options)
             sys.stdout.flush()
         except AecError as error:
@@ -123,6 +122,24 @@ def named(source: Path) -> Iterator[None]:
         of_source = copy.copy(error)
         of_source.args = (f"{shown(source)}: {error}",)
         raise of_source from error
+
+
+@contextmanager
+def _notices_as_lines(quiet: bool) -> Iterator[None]:
+    """Say what is passed over and the like in lines, where ``quiet`` is not asked for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an error
+        warnings.simplefilter("ignore" if quiet else "always", Notice)
+        show = warnings.showwarning
+
+        def say_notices(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                say(f"aecodec: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = say_notices
+        yield
 
 
 @contextmanager

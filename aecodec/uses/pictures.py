@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from aecodec.codec import Pixels, decode_picture
-from aecodec.errors import AecError, ImageError
+from aecodec.errors import ImageError, PassedOverWarning
+from aecodec.folders import find_files
 from aecodec.format.container import parse_header
+from aecodec.inputs import named, read_source
 from aecodec.pictures import arrays, images
 from aecodec.stack import decode_stack
 
@@ -24,16 +27,21 @@ class Named:
 
 
 def find(source: Path) -> list[Path]:
-    """The files of a folder and those below it, in the order of their names, or the file itself. Raises ImageError."""
+    """The files of a folder and those below it, in the order of their names, or the file itself.
+
+    Raises ImageError; warns of what is passed over (PassedOverWarning).
+    """
     if source.is_file():
         return [source]
     if not source.is_dir():
         raise ImageError(f"{source}: no such file or folder")
-    kinds = images.suffixes() | {".aec"}
-    found = sorted(p for p in source.rglob("*") if p.is_file() and (p.suffix.lower() in kinds or arrays.is_array(p)))
-    if not found:
+    found = find_files(source, images.suffixes() | {".aec"}, also=arrays.is_array)
+    for line in (*found.unreadable, str(found.passed)):
+        if line:
+            warnings.warn(line, PassedOverWarning, stacklevel=2)
+    if not found.files:
         raise ImageError(f"{source}: no pictures below it")
-    return found
+    return found.files
 
 
 def name_of(path: Path, source: Path) -> str:
@@ -48,22 +56,19 @@ def read(paths: Iterable[Path], source: Path, models: Sequence[Path] = ()) -> It
 
 
 def read_file(path: Path, name: str, models: Sequence[Path] = ()) -> Iterator[Named]:
-    """The picture or the pictures in a file."""
-    try:
-        if arrays.is_array(path):
-            yield from numbered(name, arrays.read_array(path))
-        elif path.suffix.lower() == ".aec":
-            data = path.read_bytes()
-            if parse_header(data).count is None:
-                yield Named(name, decode_picture(data, models).pixels)
-            else:
-                yield from numbered(name, decode_stack(data, models=models))
+    """The picture or the pictures in a file. Raises AecError, naming it."""
+    if arrays.is_array(path):
+        yield from numbered(name, arrays.read_array(path))
+    elif path.suffix.lower() == ".aec":
+        data = read_source(path)
+        with named(path):
+            stacked = parse_header(data).count is not None
+        if stacked:
+            yield from numbered(name, decode_stack(path, models=models))
         else:
-            yield Named(name, images.read(path).pixels)
-    except AecError as error:
-        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
-    except OSError as error:
-        raise ImageError(f"{path}: cannot read ({error.strerror or error})") from error
+            yield Named(name, decode_picture(path, models).pixels)
+    else:
+        yield Named(name, images.read(path).pixels)
 
 
 def numbered(name: str, pictures: Pixels) -> Iterator[Named]:
