@@ -30,7 +30,8 @@ def cell_errors(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:
 def _in_flat_cells(pixels: Pixels) -> Pixels:
     height, width, _ = pixels.shape
     means = pixels.reshape(height // CELL, CELL, width // CELL, CELL, 3).mean((1, 3))
-    return np.rint(means).astype(np.uint8).repeat(CELL, 0).repeat(CELL, 1)
+    flat: Pixels = np.rint(means).astype(np.uint8).repeat(CELL, 0).repeat(CELL, 1)
+    return flat
 
 
 def check(photo: Codec, pattern: str, phase: int, place: str, qualities: tuple[int, ...]) -> None:

@@ -8,7 +8,8 @@ from aecodec.training.advice import more_minutes
 
 
 def records(losses: np.typing.NDArray[np.float64]) -> list[dict[str, object]]:
-    return [{"step": i, "loss": float(loss)} for i, loss in enumerate(losses)] + [{"step": 1, "bd_rate": -3.0}]
+    found: list[dict[str, object]] = [{"step": i, "loss": float(loss)} for i, loss in enumerate(losses)]
+    return [*found, {"step": 1, "bd_rate": -3.0}]
 
 
 def test_a_falling_loss_asks_for_more_minutes() -> None:
