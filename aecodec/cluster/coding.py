@@ -118,8 +118,8 @@ class Compressor:
     def __call__(self, data: bytes) -> Coded:
         settings, options = self._settings, self._settings.options
         if arrays.is_array_data(data):
-            if options.bpp or options.target_size:
-                raise ImageError("an array of pictures, which has no size of its own in a stack; ask for a quality")
+            if any(goal is not None for goal in (options.bpp, options.target_size, options.score)):
+                raise ImageError("an array of pictures, which is coded at one quality: ask for that, or for lossless")
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
             lossless, effort = options.lossless, options.effort
             coded = encode_stack(pictures, options.quality, self._codec, lossless=lossless, effort=effort)
