@@ -19,3 +19,8 @@ def last_that_fits(low: int, high: int, make: Callable[[int], T], fits: Callable
         else:
             high = middle - 1
     return best
+
+
+def most_tries(low: int, high: int) -> int:
+    """How often :func:`last_that_fits` calls ``make``, at most."""
+    return 1 + (high - low).bit_length()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from aecodec import weights
 from aecodec.effort import steps_of
-from aecodec.encoding import Encoder, Original, Refinement
+from aecodec.encoding import ANALYSIS, CODING, REFINEMENT, Encoder, Original, Refinement, stages
 from aecodec.entropy import latents
 from aecodec.entropy.prior import Tables, load_prior
 from aecodec.errors import DecodeError, EffortWarning, FormatError, ImageError, LimitError, ModelError, missing_extra
@@ -33,6 +33,7 @@ from aecodec.perceived import scorer
 from aecodec.pictures import images
 from aecodec.pictures.images import AnyPicture, Picture
 from aecodec.pictures.lossless import lossless_may_be_smaller
+from aecodec.progress import UNWATCHED, Listener, Stage
 from aecodec.transform import Transform
 from aecodec.untraced import untraced
 
@@ -130,6 +131,7 @@ class Codec:
         lossless: bool = False,
         effort: int = DEFAULT_EFFORT,
         fallback: bool = True,
+        progress: Listener | None = None,
     ) -> bytes:
         """Compress a picture with its alpha and metadata.
 
@@ -140,7 +142,8 @@ class Codec:
         With ``lossless`` every pixel is restored as it is, also below transparency, and no model is needed. Else the
         result is never larger than the lossless coding (PNG or WebP) of the picture, which takes its place then, unless
         ``fallback`` is False: to measure a model by itself. ``effort`` 0..9 is time taken to make the file smaller and
-        the picture better, see :mod:`aecodec.effort`; decoding is the same.
+        the picture better, see :mod:`aecodec.effort`; decoding is the same. ``progress`` is told the share 0..1 of the
+        model's work that is done, now and then, on any thread.
         Raises ValueError for values outside these ranges or goals that exclude each other, ImageError for a picture in
         colour or one too large, where the model is one of grey or of small pictures.
         """
@@ -151,14 +154,17 @@ class Codec:
             raise ImageError("16 bits a sample, which only lossless coding keeps; convert it to 8 bits first")
         picture = picture.with_smooth_hidden_colours()
         target_bytes = options.target_bytes(picture.width * picture.height)
-        original = Original(self, picture.pixels[None], trusted=not fallback or self.card.training.denoising)
-        encoder = Encoder(self, original, frame_of(picture), self.steps(effort))
+        steps = self.steps(effort)
+        analysis, coding = stages(Stage.of(progress), steps, target_bytes is not None or score is not None)
+        trusted = not fallback or self.card.training.denoising
+        original = Original(self, picture.pixels[None], trusted, analysis)
+        encoder = Encoder(self, original, frame_of(picture), steps)
         if target_bytes is not None:
-            contents = encoder.within(target_bytes)
+            contents = encoder.within(target_bytes, coding)
         elif score is not None:
-            contents = encoder.reaching(score, scorer(picture.pixels, lambda made: self._decode(made).pixels))
+            contents = encoder.reaching(score, scorer(picture.pixels, lambda made: self._decode(made).pixels), coding)
         else:
-            contents = encoder.at(hundredths(DEFAULT_QUALITY if quality is None else quality))
+            contents = encoder.at(hundredths(DEFAULT_QUALITY if quality is None else quality), stage=coding)
         del original, encoder  # nearly as large as the picture: room for the lossless coding
         if fallback and lossless_may_be_smaller(picture.pixels, contents.coded_bytes):
             plain = encode_lossless(picture)
@@ -175,7 +181,7 @@ class Codec:
         with named(data):
             return self._decode(parse(read_source(data), max_pixels))
 
-    def _decode(self, contents: Contents) -> Picture:
+    def _decode(self, contents: Contents, stage: Stage = UNWATCHED) -> Picture:
         header = contents.header
         if header.count is not None:
             raise FormatError(A_STACK)
@@ -183,7 +189,8 @@ class Codec:
             return decode_lossless(contents)
         self.check_model(header)
         coded = CodedLatents(contents.payload, contents.escapes, header.symbols_crc)
-        pixels = self.synthesise(self.read_latents(coded, 1, header), header)
+        coding, synthesis = stage.split(CODING, ANALYSIS)
+        pixels = self.synthesise(self.read_latents(coded, 1, header, coding), header, synthesis)
         patches_of(contents).put(pixels)
         return picture_of(contents, pixels[0])
 
@@ -208,14 +215,14 @@ class Codec:
 
     # The steps of coding a batch of pictures of one size, for files of one picture and for stacks.
 
-    def analyse(self, pixels: Pixels) -> Int16:
+    def analyse(self, pixels: Pixels, stage: Stage = UNWATCHED) -> Int16:
         """Latents (N, h, w, M) of grey (N, H, W) or colour (N, H, W, 3) pixels. Raises ImageError."""
         height, width = pixels.shape[1:3]
         largest = self.transform.largest
         if largest is not None and max(height, width) > largest:
             limit = f"the model {self.card.name} is for pictures of up to {largest} x {largest}"
             raise ImageError(f"{width} x {height} pixels, and {limit}")
-        return self.transform.analyse(self._with_colours(pixels))
+        return self.transform.analyse(self._with_colours(pixels), stage)
 
     def _with_colours(self, pixels: Pixels) -> Pixels:
         """Pixels (N, H, W, colours) as the networks want them."""
@@ -226,11 +233,11 @@ class Codec:
             return pixels[..., None]
         return np.repeat(pixels[..., None], 3, axis=-1) if grey else pixels
 
-    def synthesise(self, y: Int16, header: Header) -> Pixels:
+    def synthesise(self, y: Int16, header: Header, stage: Stage = UNWATCHED) -> Pixels:
         """The inverse of :meth:`analyse`, but for what was lost."""
         if header.channels == 3 and self.card.config.colours == 1:
             raise FormatError(f"a colour picture, and the model {self.card.name} is for grey ones only")
-        return _with_channels(self.transform.synthesise(y, header.height, header.width), header.channels)
+        return _with_channels(self.transform.synthesise(y, header.height, header.width, stage), header.channels)
 
     def shown(self, y: Int16, channels: int) -> Show:
         """What the synthesis makes of parts of pictures, at its best: of latents (N, h, w, M) that are not rounded."""
@@ -245,46 +252,54 @@ class Codec:
 
         return show
 
-    def write_latents(self, y: Int16, quality_field: int, refinement: Refinement | None = None) -> CodedLatents:
+    def write_latents(
+        self, y: Int16, quality_field: int, refinement: Refinement | None = None, stage: Stage = UNWATCHED
+    ) -> CodedLatents:
         """Quantise and code latents (N, h, w, M) at a quality in hundredths, refined where that is asked for."""
         gains = self.transform.gains
         gain = gains.at(quality_field)
         z = self.transform.hyper_analyse(y, gain)
         if refinement is not None:
-            y = self._refine(y, z, gain, quality_field, refinement)
+            refining, stage = stage.split(refinement.steps * REFINEMENT, CODING)
+            y = self._refine(y, z, gain, quality_field, refinement, refining)
         tables = self.prior.tables_at(gains.position(quality_field))
-        coded, exceptions = self._coded(y, gain, z, tables)
+        coded, exceptions = self._coded(y, gain, z, tables, stage)
         if exceptions:
             # Of hyper latents beyond all that training saw, predictions can be far off, and certain to be right.
             other, _ = self._coded(y, gain, tables.covered(z), tables)
             coded = min(coded, other, key=lambda each: len(each.payload) + len(each.escapes))
         return coded
 
-    def _coded(self, y: Int16, gain: Gain, z: Int16, tables: Tables) -> tuple[CodedLatents, int]:
+    def _coded(
+        self, y: Int16, gain: Gain, z: Int16, tables: Tables, stage: Stage = UNWATCHED
+    ) -> tuple[CodedLatents, int]:
         """Coded latents, and how many of them are exceptions."""
         writer = latents.Writer(self.prior, tables, y, gain, z)
-        latents.code(self.prior, writer, gain, *y.shape[:3])
+        count, height, width, _ = y.shape
+        latents.code(self.prior, writer, gain, count, height, width, stage)
         return CodedLatents(*writer.finish(), writer.crc), writer.exceptions
 
-    def read_latents(self, coded: CodedLatents, count: int, header: Header) -> Int16:
+    def read_latents(self, coded: CodedLatents, count: int, header: Header, stage: Stage = UNWATCHED) -> Int16:
         """The inverse of :meth:`write_latents`. Raises DecodeError and FormatError."""
         gains = self.transform.gains
         tables = self.prior.tables_at(gains.position(header.quality))
         reader = latents.Reader(tables, coded.payload, coded.escapes)
         grid = self.transform.grid(header.height, header.width)
-        y = latents.code(self.prior, reader, gains.at(header.quality), count, *grid)
+        y = latents.code(self.prior, reader, gains.at(header.quality), count, *grid, stage)
         reader.finish()
         if reader.crc != coded.crc:
             raise DecodeError("decoded symbols are not those that were encoded")
         return y
 
-    def _refine(self, y: Int16, z: Int16, gain: Gain, quality_field: int, refinement: Refinement) -> Int16:
+    def _refine(
+        self, y: Int16, z: Int16, gain: Gain, quality_field: int, refinement: Refinement, stage: Stage
+    ) -> Int16:
         try:
             from aecodec.refinement import Task
         except ModuleNotFoundError as error:
             raise missing_extra(error, "effort above 0") from error
         q = self.transform.gains.position(quality_field) / 2**POSITION_BITS
-        return self._refiner(y, Task(self._with_colours(refinement.pixels), z, gain, q, refinement.steps))
+        return self._refiner(y, Task(self._with_colours(refinement.pixels), z, gain, q, refinement.steps), stage)
 
     @cached_property
     def _refiner(self) -> Refiner:
@@ -326,10 +341,17 @@ def _load_path(path: Path) -> Codec:
 
 
 @untraced
-def decode_picture(data: Source, models: Model | Iterable[Model] = (), max_pixels: int | None = MAX_PIXELS) -> Picture:
+def decode_picture(
+    data: Source,
+    models: Model | Iterable[Model] = (),
+    max_pixels: int | None = MAX_PIXELS,
+    *,
+    progress: Listener | None = None,
+) -> Picture:
     """Restore a picture with the model that its file names, looked for among ``models`` and the installed ones.
 
-    ``data`` is the bytes of a file or its path; errors as :meth:`Codec.decode`.
+    ``data`` is the bytes of a file or its path, ``progress`` as for :meth:`Codec.encode_picture`; errors as
+    :meth:`Codec.decode`.
     """
     with named(data):
         contents = parse(read_source(data), max_pixels)  # damage first: it is not the model's fault
@@ -337,7 +359,7 @@ def decode_picture(data: Source, models: Model | Iterable[Model] = (), max_pixel
             raise FormatError(A_STACK)
         if contents.header.coding == Coding.LOSSLESS:
             return decode_lossless(contents)
-        return codec_for(contents.header, models)._decode(contents)
+        return codec_for(contents.header, models)._decode(contents, Stage.of(progress))
 
 
 def codec_for(header: Header, models: Model | Iterable[Model] = ()) -> Codec:

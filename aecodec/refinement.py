@@ -12,7 +12,7 @@ the rounding, less and less of it, keeps latents from settling where they are. T
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ from aecodec.networks.gains import GAIN_BITS, Gain
 from aecodec.networks.model import Networks, entropy_parameters, to_network
 from aecodec.networks.quantization import fill
 from aecodec.networks.rate import error_weight, gaussian_bits, is_coded, symbols
+from aecodec.progress import UNWATCHED, Stage
 from aecodec.threads import spans, spread
 from aecodec.transform import grown, scaled, within
 from aecodec.weights import Arrays
@@ -74,22 +75,24 @@ class Refiner:
         self._config = config
         self._networks = networks.requires_grad_(False)
 
-    def __call__(self, y: Int16, task: Task) -> Int16:
+    def __call__(self, y: Int16, task: Task, stage: Stage = UNWATCHED) -> Int16:
         """Better latents (N, h, w, M) than ``y``, neither of them scaled, for the same hyper latents."""
         result = y.copy()
+        parts = list(tiles(*y.shape[1:3]))
+        done = stage.counter(len(parts) * task.steps)
 
         def work(tile: Tile) -> None:
             with _one_thread():
-                refined = self._refine(y, tile, task)
+                refined = self._refine(y, tile, task, done)
             tile.of(result)[:] = np.clip(np.rint(refined), -(2**15), 2**15 - 1)
 
-        spread(work, list(tiles(*y.shape[1:3])))
+        spread(work, parts)
         return result
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def _refine(self, y: Int16, tile: Tile, task: Task) -> Floats:
-        """The latents of one tile; those around it stay as they are."""
+    def _refine(self, y: Int16, tile: Tile, task: Task, done: Callable[[], None]) -> Floats:
+        """The latents of one tile; those around it stay as they are. ``done`` is called after each step."""
         unit = 2.0**-task.gain.bits_before
         gain, inverse = (_factor(factor) for factor in (task.gain.before, task.gain.after))
         rows, columns = grown(tile.rows, HALO, y.shape[1]), grown(tile.columns, HALO, y.shape[2])
@@ -109,6 +112,7 @@ class Refiner:
             gradient += (self._error_gradient(field * inverse, tile, inner, task) * inverse)[:, :, *inner]
             move = share * (rounded - latents - gradient / CURVATURE) * coded
             latents += move.clamp(-LIMIT, LIMIT)
+            done()
         return (latents / (unit * gain)).permute(0, 2, 3, 1).numpy()
 
     def _bits_gradient(self, latents: Tensor, noise: Tensor, first: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,6 +22,7 @@ from aecodec.inputs import Model, Source, named, read_source
 from aecodec.options import DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options, hundredths
 from aecodec.patches import Cells, pack_patches
 from aecodec.pictures.lossless import decode_lossless, encode_lossless, lossless_may_be_smaller
+from aecodec.progress import Listener, Stage
 from aecodec.untraced import untraced
 
 CHUNK_PIXELS = 2**17  # at least one picture; more would save little, and make one picture slow to get at
@@ -55,6 +56,7 @@ def encode_stack(
     lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
     fallback: bool = True,
+    progress: Listener | None = None,
 ) -> bytes:
     """Compress pictures (N, H, W) grey or (N, H, W, 3) RGB, uint8; the options as for single pictures.
 
@@ -73,8 +75,10 @@ def encode_stack(
     quality_field = hundredths(DEFAULT_QUALITY if quality is None else quality)
     manner = Manner(quality_field, codec.steps(effort), trusted=not fallback or codec.card.training.denoising)
     size, chunks, cells = chunk_size(width, height), list[Chunk](), list[Cells]()
+    done = Stage.of(progress).counter(-(-count // size))
     for start in range(0, count, size):
         latents, stored = _encode_chunk(codec, pictures[start : start + size], manner)
+        done()
         chunks.append(Chunk(start, min(count, start + size), latents))
         cells.append(stored)
     index = _pack_index(size, chunks)
@@ -96,6 +100,8 @@ def decode_stack(
     picture: int | None = None,
     models: Model | Iterable[Model] = (),
     max_pixels: int | None = MAX_PIXELS,
+    *,
+    progress: Listener | None = None,
 ) -> Pixels:
     """The pictures (N, H, W[, 3]) of a stack, or only number ``picture`` (H, W[, 3]), for which one chunk is decoded.
 
@@ -103,10 +109,10 @@ def decode_stack(
     is at hand; ImageError for a picture that it does not have.
     """
     with named(data):
-        return _decode(parse(read_source(data), max_pixels), picture, models)
+        return _decode(parse(read_source(data), max_pixels), picture, models, Stage.of(progress))
 
 
-def _decode(contents: Contents, picture: int | None, models: Model | Iterable[Model]) -> Pixels:
+def _decode(contents: Contents, picture: int | None, models: Model | Iterable[Model], stage: Stage) -> Pixels:
     header = contents.header
     if header.count is None:
         raise FormatError("a single picture, not a stack")
@@ -118,11 +124,12 @@ def _decode(contents: Contents, picture: int | None, models: Model | Iterable[Mo
         pictures = column.reshape(header.count, header.height, *column.shape[1:])
         return np.asarray(pictures if picture is None else pictures[picture])
     chunks = list(parse_index(contents))
-    codec, patches = codec_for(header, models), patches_of(contents)
+    codec, patches, done = codec_for(header, models), patches_of(contents), stage.counter(len(chunks))
 
     def decode(chunk: Chunk) -> Pixels:
         pixels = _decode_chunk(codec, chunk, header)
         patches.put(pixels, chunk.start)
+        done()
         return pixels
 
     if picture is not None:

@@ -18,6 +18,7 @@ from aecodec.networks import fixed_point
 from aecodec.networks.config import ConvolutionalConfig, FullyConnectedConfig, SharedConfig
 from aecodec.networks.fixed_point import Int16, Layers, fractions
 from aecodec.networks.gains import Gain, load_gains
+from aecodec.progress import UNWATCHED, Stage
 from aecodec.threads import spans, spread
 from aecodec.weights import Arrays
 
@@ -96,25 +97,30 @@ class Transform:
         """Rows and columns of the latents of a picture."""
         return -(-height // self.config.stride), -(-width // self.config.stride)
 
-    def analyse(self, pixels: Pixels) -> Int16:
+    def analyse(self, pixels: Pixels, stage: Stage = UNWATCHED) -> Int16:
         """Latents (N, h, w, M) of pixels (N, H, W, colours), which are extended by repeating their edges."""
         height, width = self.grid(pixels.shape[1], pixels.shape[2])
         stride = self.config.stride
         result = np.empty((len(pixels), height, width, self.config.latent_channels), np.int16)
+        jobs = self._jobs(len(pixels), height, width)
+        done = stage.counter(len(jobs))
 
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
             seen = _extended(pixels[part], scaled(w.seen_rows, stride), scaled(w.seen_columns, stride))
             rows, columns = w.inner
             result[part, w.rows, w.columns] = self._analysis(seen, rows)[:, :, columns]
+            done()
 
-        spread(work, self._jobs(len(pixels), height, width))
+        spread(work, jobs)
         return result
 
-    def synthesise(self, y: Int16, height: int, width: int) -> Pixels:
+    def synthesise(self, y: Int16, height: int, width: int, stage: Stage = UNWATCHED) -> Pixels:
         """Pixels (N, height, width, colours) of latents (N, h, w, M)."""
         stride = self.config.stride
         result = np.empty((len(y), height, width, self.config.colours), np.uint8)
+        jobs = self._jobs(len(y), y.shape[1], y.shape[2])
+        done = stage.counter(len(jobs))
 
         def work(job: tuple[slice, Window]) -> None:
             part, w = job
@@ -122,8 +128,9 @@ class Transform:
             pixels = self._synthesis(np.ascontiguousarray(y[part, w.seen_rows, w.seen_columns]), rows)[:, :, columns]
             target = result[part, scaled(w.rows, stride), scaled(w.columns, stride)]
             target[:] = pixels[:, : target.shape[1], : target.shape[2]]
+            done()
 
-        spread(work, self._jobs(len(y), y.shape[1], y.shape[2]))
+        spread(work, jobs)
         return result
 
     def synthesise_part(self, y: Int16, rows: slice, columns: slice, prepare: Callable[[Int16], Int16]) -> Pixels:

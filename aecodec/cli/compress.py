@@ -27,6 +27,7 @@ from aecodec.files import Attributes, attributes_of, make_folder, new_file, refu
 from aecodec.format.archive import SUFFIX, ArchiveWriter, check_name, weights_entry
 from aecodec.format.container import Coding, parse_header
 from aecodec.options import BEST_SCORE, DEFAULT_EFFORT, DEFAULT_MODEL, DEFAULT_QUALITY, Options
+from aecodec.progress import Listener
 
 if TYPE_CHECKING:
     from aecodec.codec import Codec
@@ -217,12 +218,12 @@ def _converter(settings: Settings) -> Convert:
     if codec is not None:
         _say_where_effort_is_off(codec, settings.effort)  # also where quiet: it is not what was asked for
 
-    def convert(data: bytes, _: Task) -> Result:
+    def convert(data: bytes, _: Task, progress: Listener | None) -> Result:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EffortWarning)  # it has been said
-            return compressed(data)
+            return compressed(data, progress)
 
-    def compressed(data: bytes) -> Result:
+    def compressed(data: bytes, progress: Listener | None) -> Result:
         if arrays.is_array_data(data):
             if sought:
                 said = "--bpp, --target-size and --score are for single ones, use --quality"
@@ -230,7 +231,9 @@ def _converter(settings: Settings) -> Convert:
             pictures = arrays.load(io.BytesIO(data), "array", max_pixels=settings.max_pixels)
             pixels = math.prod(pictures.shape[:3])
             model = codec or settings.model
-            coded = encode_stack(pictures, goal, model, lossless=settings.lossless, effort=settings.effort)
+            coded = encode_stack(
+                pictures, goal, model, lossless=settings.lossless, effort=settings.effort, progress=progress
+            )
         else:
             picture = images.read(io.BytesIO(data), settings.max_pixels, deep=settings.lossless)
             picture = picture.upright().without_metadata() if settings.strip else picture
@@ -238,8 +241,10 @@ def _converter(settings: Settings) -> Convert:
             if codec is None:
                 coded = encode(picture, lossless=True, effort=settings.effort)
             else:
-                size, bpp, score = settings.target_size, settings.bpp, settings.score
-                coded = codec.encode(picture, goal, target_size=size, bpp=bpp, score=score, effort=settings.effort)
+                size, bpp, score, effort = settings.target_size, settings.bpp, settings.score, settings.effort
+                coded = codec.encode_picture(
+                    picture, goal, size, bpp=bpp, score=score, effort=effort, progress=progress
+                )
         return Result(coded, Sizes(pixels, len(data), len(coded), len(coded)), _how(coded))
 
     return convert
@@ -270,11 +275,11 @@ def _convert_to_archive(target: Path, todo: Plan, weights: Path | None, manner: 
             data = sources.read(weights)
             archive.add(weights_entry(describe(weights).name, identify(data)), data)
 
-        def add(task: Task) -> Result:
+        def add(task: Task, progress: Listener | None) -> Result:
             entry, data, attributes = task.target.as_posix(), sources.read(task.source), sources.attributes(task.source)
             with named(task.source):
                 check_name(entry)
-                result = convert(data, task)
+                result = convert(data, task, progress)
             assert isinstance(result.data, bytes)
             archive.add(entry, result.data, attributes)
             return result

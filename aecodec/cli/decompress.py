@@ -20,6 +20,7 @@ from aecodec.cli.sources import STREAM, ArchiveFiles, Files, Sources, archive_fi
 from aecodec.errors import AecError, ImageError
 from aecodec.format.archive import is_archive
 from aecodec.format.container import parse_header
+from aecodec.progress import Listener
 
 if TYPE_CHECKING:
     from aecodec.pictures.images import Picture
@@ -150,7 +151,7 @@ def _converter(sources: Sources, wanted: Wanted) -> Convert:
     from aecodec.pictures import arrays, images
     from aecodec.stack import decode_stack
 
-    def convert(data: bytes, task: Task) -> Result:
+    def convert(data: bytes, task: Task, progress: Listener | None) -> Result:
         header, target = parse_header(data), task.target
         pixels, models = header.width * header.height, sources.models(task.source, header)
 
@@ -162,20 +163,20 @@ def _converter(sources: Sources, wanted: Wanted) -> Convert:
             if wanted.picture is not None or arrays.is_array(target):
                 raise ImageError("a single picture, not a stack")
             write = _writer(target, wanted)
-            return result(write(decode_picture(data, models, wanted.max_pixels)))
+            return result(write(decode_picture(data, models, wanted.max_pixels, progress=progress)))
         if wanted.picture is not None:
             write = _writer(target, wanted)
             return result(write(images.from_array(decode_stack(data, wanted.picture, models, wanted.max_pixels))))
         if wanted.as_pictures:
             write = _writer(target, wanted)
-            restored = decode_stack(data, None, models, wanted.max_pixels)
+            restored = decode_stack(data, None, models, wanted.max_pixels, progress=progress)
             digits = len(str(header.count - 1))
             files = {f"{i:0{digits}d}{wanted.suffix}": write(images.from_array(one)) for i, one in enumerate(restored)}
             return result(files, header.count)
         if target != STREAM and not arrays.is_array(target):
             raise ImageError("a stack of pictures, which becomes an array (.npy, .npz) or with --format a folder")
         array = io.BytesIO()
-        restored = decode_stack(data, None, models, wanted.max_pixels)
+        restored = decode_stack(data, None, models, wanted.max_pixels, progress=progress)
         arrays.dump(restored, array, ".npy" if target == STREAM else target.name)
         return result(array.getvalue(), header.count)
 

@@ -22,6 +22,7 @@ from aecodec.files import (
     write_atomically,
     write_folder_atomically,
 )
+from aecodec.progress import Listener
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Result:
             write_folder_atomically(target, self.data, attributes)
 
 
-Convert = Callable[[bytes, Task], Result]  # of the source's bytes
+Convert = Callable[[bytes, Task, Listener | None], Result]  # of the source's bytes
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def convert_stream(task: Task, sources: Sources, manner: Manner, convert: Conver
         refuse_existing(task.target, manner.force)
     data = sources.read(task.source)
     with named(task.source):
-        result = convert(data, task)
+        result = convert(data, task, None)
     if task.target != STREAM:
         result.write(task.target, manner.force, sources.attributes(task.source))
     elif isinstance(result.data, bytes):
@@ -97,13 +98,13 @@ def convert_files(plan: Plan, sources: Sources, manner: Manner, convert: Convert
     """Convert file by file, going on past failures; exit code 1 if there was one."""
     clear({task.target.parent for task in plan.tasks}, manner)
 
-    def do(task: Task) -> Result:
+    def do(task: Task, progress: Listener | None) -> Result:
         own_place = task.source == task.target  # different names of one file are the plan's to find
         if not own_place:
             refuse_existing(task.target, manner.force)
         data = sources.read(task.source)
         with named(task.source):
-            result = convert(data, task)
+            result = convert(data, task, progress)
         if own_place:
             raise OutputError(f"{task.source}: would be overwritten by what is made of it; choose another with -o")
         make_folder(task.target.parent, sources.mode_of_folder(task.source))
@@ -121,18 +122,18 @@ def clear(folders: Collection[Path], manner: Manner) -> None:
         say(f"aecodec: removed {plural(removed, 'unfinished file')} of runs that were killed")
 
 
-def convert_each(plan: Plan, manner: Manner, do: Callable[[Task], Result]) -> Totals:
+def convert_each(plan: Plan, manner: Manner, do: Callable[[Task, Listener | None], Result]) -> Totals:
     """Do the tasks of a plan one by one with ``do``, going on past failures and past targets that exist."""
     totals = Totals(manner, total=len(plan.tasks) + len(plan.failures))
     for error in plan.failures:
         totals.failures.add(error)
     with Progress(len(plan.tasks), not manner.quiet) as progress:
         for task in plan.tasks:
-            progress.begin(task.source)
+            listener = progress.begin(task.source)
             began = time.perf_counter()
             with totals.failures.caught():
                 try:
-                    result = do(task)
+                    result = do(task, listener)
                 except TargetExists:
                     if totals.total == 1 and not manner.skip_existing:
                         raise

@@ -54,6 +54,7 @@ from aecodec.networks.coding_order import PHASES, Order
 from aecodec.networks.dead_zone import DEAD_ZONE
 from aecodec.networks.fixed_point import Int16, Int32
 from aecodec.networks.gains import Gain
+from aecodec.progress import UNWATCHED, Stage
 
 TILE = 64  # latents
 HYPER_LIMIT = 2**9  # of hyper latents, as the hyper synthesis sees them
@@ -129,13 +130,16 @@ def tiles(height: int, width: int) -> Iterator[Tile]:
             yield Tile(top, left, min(TILE, height - top), min(TILE, width - left))
 
 
-def code(prior: Prior, side: Side, gain: Gain, count: int, height: int, width: int) -> Int16:
+def code(prior: Prior, side: Side, gain: Gain, count: int, height: int, width: int, stage: Stage = UNWATCHED) -> Int16:
     """Write or read the latents of ``count`` grids; what the decoder makes of them, (count, height, width, M)."""
     z = side.hyper(count, -(-height // prior.hyper_stride), -(-width // prior.hyper_stride))
     seen = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT)
     result = np.empty((count, height, width, prior.channels), np.int16)
-    for tile in tiles(height, width):
+    parts = list(tiles(height, width))
+    done = stage.counter(len(parts))
+    for tile in parts:
         tile.of(result)[:] = gain.undo(_code_tile(prior, side, seen, tile))
+        done()
     return result
 
 

@@ -5,18 +5,32 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from aecodec.cli.progress import Progress
 from aecodec.codec import Codec
-from tests.commands import COLOUR, ENVIRONMENT, GREY, answer_without_pytorch, cli, compress, listing, process, save
+from tests.commands import (
+    COLOUR,
+    ENVIRONMENT,
+    GREY,
+    answer_without_pytorch,
+    cli,
+    compress,
+    listing,
+    load,
+    process,
+    save,
+)
 from tests.conftest import TINY
 
 
@@ -91,10 +105,10 @@ def test_a_reader_that_leaves_is_not_an_error_message(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
-def on_a_terminal(*arguments: object) -> tuple[int, str]:
+def on_a_terminal(*arguments: object, program: Sequence[str] = ("-m", "aecodec")) -> tuple[int, str]:
     """Exit code and what a process showed, with stdout and stderr on a terminal."""
     leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "aecodec", *map(str, arguments)]
+    command = [sys.executable, *program, *map(str, arguments)]
     with subprocess.Popen(command, stdout=follower, stderr=follower, env=os.environ | ENVIRONMENT) as running:
         os.close(follower)
         shown = b""
@@ -117,6 +131,33 @@ def test_a_terminal_gets_progress_but_no_binary_data(tmp_path: Path) -> None:
     code, shown = on_a_terminal("compress", "--model", "tiny", tmp_path / "in", "-r")
     assert code == 0
     assert "1/2  " in shown and "2/2  " in shown and "2 files: " in shown
+
+
+IMPATIENT = (  # a picture that takes a tenth of a second is shown as one that takes a minute is
+    "from aecodec.cli import main, progress; progress.PERIOD, progress.PATIENCE = 0.002, 0.0; main.main()"
+)
+
+
+def test_one_large_picture_says_how_much_of_it_is_done(tmp_path: Path) -> None:
+    large = np.asarray(Image.fromarray(COLOUR).resize((1100, 1200)))  # several windows, and tiles
+    source = save(tmp_path / "large.png", large)
+    for command in (["compress", "--model", "tiny", source], ["decompress", source.with_suffix(".aec")]):
+        code, shown = on_a_terminal(*command, program=("-c", IMPATIENT))
+        assert code == 0
+        shares = list(map(int, re.findall(r"(\d+) %  \d+ s  ", shown)))
+        assert shares == sorted(shares)
+        assert len(set(shares)) >= 3
+        assert shares[0] > 0 and shares[-1] < 100
+    assert shown.rindex(" %  ") < shown.index("finishing  ")  # the PNG is not counted
+    assert load(tmp_path / "large.restored.png").shape == large.shape
+    assert " %  " not in compress("-f", source).stderr
+
+
+def test_a_small_picture_is_done_before_it_says_how_much() -> None:
+    progress = Progress(1)
+    progress.begin("a.png")
+    progress.listen(0.5)
+    assert str(progress) == "a.png"
 
 
 def test_an_interrupted_process_is_130(tmp_path: Path) -> None:
