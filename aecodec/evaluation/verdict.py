@@ -24,7 +24,7 @@ from aecodec.evaluation.ours import Aecodec
 from aecodec.evaluation.rivals import AVIF, AVIF_444, JPEG, WEBP
 from aecodec.evaluation.sheet import to_sheet
 from aecodec.options import DEFAULT_MODEL, DEFAULT_QUALITY
-from aecodec.weights import find
+from aecodec.weights import describe, find
 
 QUALITIES = (1, 20, 40, 60, 80, 100)
 SIDE = 512  # pictures are cut to this
@@ -32,6 +32,7 @@ PIXELS = 1_500_000  # to measure; about a minute of one core
 PER_PICTURE = 8_000  # pixels that could be coded in the time that a picture costs whatever its size
 AVIF_QUALITIES = (10, 25, 40, 55, 70, 80, 90, 95)
 PHOTO = "photo model"
+LEAST = 0.05  # percent; what is less is said to be nothing
 EXACT = 50.0  # dB; differences beyond are invisible, and a picture restored exactly counts as this rather than as inf
 
 
@@ -54,6 +55,7 @@ class Other:
     name: str
     bpp: float | None  # of the other one at the verdict's score
     bd_rate: float | None  # of the model against the other one, percent
+    beyond: bool = False  # even its worst files are better than the model's best ones, and smaller
 
     @property
     def key(self) -> str:
@@ -79,6 +81,19 @@ class Verdict:
         """The other codec that needs the fewest bytes."""
         rated = [other for other in self.others if other.bpp is not None]
         return min(rated, key=lambda other: other.bpp or math.inf, default=None)
+
+    def against_photo(self) -> float | None:
+        """Percent of bytes that the model needs more than the installed photo model; None where that is not known.
+
+        Over all qualities in common, or where there are none, at the verdict's score; without end where photo's worst
+        files are better than the model's best ones.
+        """
+        photo = next((other for other in self.others if other.name == PHOTO), None)
+        if photo is None or photo.bd_rate is not None:
+            return None if photo is None else photo.bd_rate
+        if photo.beyond:
+            return math.inf
+        return 100 * (self.bpp / photo.bpp - 1) if photo.bpp else None
 
     def paid_after(self) -> int | None:
         """After how many pictures the model has saved its own bytes, against the best other codec; None: never."""
@@ -129,30 +144,38 @@ class Verdict:
 
     def _headline(self) -> str:
         """What to make of it, in a sentence or two."""
+        photo, beyond = self.against_photo(), [other.name for other in self.others if other.beyond]
+        worse = ""
+        if photo is not None and photo > LEAST:
+            worse = f"This model is worse than the {PHOTO} on these pictures: use that one, or train for longer. "
         rates = {other.name: other.bd_rate for other in self.others if other.bd_rate is not None}
+        if photo is not None and math.isfinite(photo):
+            rates[PHOTO] = photo
+        if not rates and beyond:
+            return f"{worse}Smaller files of {', '.join(beyond)} are better than the best ones of this model."
         if not rates:
             return "No other codec reaches the quality of this model."
         named = [
             f"{abs(rate):.1f} % {'fewer' if rate < 0 else 'more'} bytes than {name}" for name, rate in rates.items()
         ]
-        text = f"This model needs {', '.join(named)}, at equal {self.metric.label}."
-        if rates.get(PHOTO, 0.0) > 0:
-            text += (
-                f" The {PHOTO} serves these pictures better: use it, train for longer, or start from it (--init photo)."
-            )
-        return text
+        return f"{worse}{'It' if worse else 'This model'} needs {', '.join(named)}, at equal {self.metric.label}."
 
     def _bytes(self, bpp: float) -> str:
         return _size(bpp / 8 * self.whole.pixels)
 
     def _payment(self) -> str:
         best, paid, size = self.best_other(), self.paid_after(), _size(self.weights_bytes)
+        if best is None and any(other.beyond for other in self.others):
+            return f"The weights file ({size}) does not pay: other codecs are better with fewer bytes."
         if best is None:
             return f"No other codec reaches that quality, so what the weights file ({size}) saves cannot be told."
         if paid is None:
             return f"The weights file ({size}) does not pay: {best.name} needs no more bytes."
-        there = f"there are {self.whole.pictures:,}"
-        return f"The weights file ({size}) has paid for itself after {paid:,} pictures, against {best.name}; {there}."
+        have = f"you have {self.whole.pictures:,}"
+        after = f"after {paid:,} pictures, against {best.name}"
+        if paid <= self.whole.pictures:
+            return f"The weights file ({size}) has paid for itself {after}; {have}."
+        return f"The weights file ({size}) pays {after}; {have}, which take fewer bytes with {best.name}."
 
 
 def judge(
@@ -184,9 +207,13 @@ def judge(
     own.check()
     rivals = [_best(own, [curve_of(rival, chosen, metric).rising() for rival in group]) for group in _rivals(chosen)]
     with suppress(ModelError):
-        rivals.append(model(find(DEFAULT_MODEL), PHOTO))
+        photo = find(DEFAULT_MODEL)
+        if describe(photo).id != describe(weights).id:
+            rivals.append(model(photo, PHOTO))
     score = _common_score(own, rivals)
-    others = tuple(Other(rival.name, _bpp_at(rival, score), _bd_rate(rival, own)) for rival in rivals)
+    others = tuple(
+        Other(rival.name, _bpp_at(rival, score), _bd_rate(rival, own), _is_beyond(rival, own)) for rival in rivals
+    )
     size = weights.stat().st_size
     return Verdict(measured, whole, score, own.bpp_at(score), others, size, piece is not None, metric, held_out)
 
@@ -243,6 +270,13 @@ def _common_score(own: Curve, rivals: Sequence[Curve]) -> float:
     ranges = [own.score_range, *(rival.score_range for rival in rivals if len(rival.points) > 1)]
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
     return min(max(default, low), high) if low < high else default
+
+
+def _is_beyond(rival: Curve, own: Curve) -> bool:
+    if not rival.points:
+        return False
+    least, best = rival.points[0], own.points[-1]
+    return least.score > best.score and least.bpp < best.bpp
 
 
 def _bpp_at(curve: Curve, score: float) -> float | None:

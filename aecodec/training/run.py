@@ -22,7 +22,7 @@ from aecodec.networks.config import SharedConfig
 from aecodec.networks.gains import quality_map
 from aecodec.networks.model import Model
 from aecodec.training import log
-from aecodec.training.advice import more_minutes
+from aecodec.training.advice import better_start, more_minutes
 from aecodec.training.calibration import quality_knots, scores_by_position
 from aecodec.training.checkpoint import load_checkpoint
 from aecodec.training.data import Crops, StreamedCrops, values_of
@@ -181,7 +181,8 @@ class Run:
             self._report(f"no comparison with other codecs: {error}")
             return replace(final.card, id=identity.hex())
         self._report(str(verdict))
-        if advice := more_minutes(log.read(self._log)):
+        start = "" if self.trainer.progress.origin else better_start(verdict)
+        for advice in filter(None, (start, more_minutes(log.read(self._log)))):
             self._report(advice)
         card = replace(final.card, results=results | verdict.results())
         return replace(card, id=save_weights(output, card, final.arrays).hex())

@@ -16,6 +16,7 @@ from aecodec.evaluation.sheet import from_sheet, to_sheet
 from aecodec.evaluation.verdict import Extent, Other, Verdict, judge
 from aecodec.training.pictures import PictureArray, TrainingPicture
 from aecodec.training.validation import Validator, pixels_of
+from aecodec.weights import find
 from tests.conftest import TINY
 from tests.training_data import digits, pictures, tiles
 
@@ -73,7 +74,9 @@ def test_when_a_weights_file_has_paid() -> None:
     others = (Other("JPEG", 2.0, -50.0), Other("AVIF s6", 1.5, -30.0), Other("WebP m6", None, None))
     verdict = Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000)
     assert verdict.paid_after() == 100  # half a bit of 8,000 pixels: 500 bytes a picture
-    assert "has paid for itself after 100 pictures, against AVIF s6; there are 100" in str(verdict)
+    assert "has paid for itself after 100 pictures, against AVIF s6; you have 100." in str(verdict)
+    few = replace(verdict, whole=Extent(99, 792_000))
+    assert "pays after 100 pictures, against AVIF s6; you have 99, which take fewer bytes with AVIF s6." in str(few)
     assert verdict.results()["paid_after_pictures"] == 100
     lost = replace(verdict, bpp=1.5)
     assert lost.paid_after() is None
@@ -88,4 +91,22 @@ def test_the_first_line_says_what_to_make_of_it() -> None:
     first = str(verdict).splitlines()[0]
     assert first == "This model needs 50.0 % fewer bytes than JPEG, 4.0 % more bytes than AVIF s6, at equal PSNR."
     worse = replace(verdict, others=(*others, Other("photo model", 0.9, 7.0)))
-    assert "The photo model serves these pictures better" in str(worse).splitlines()[0]
+    said = str(worse).splitlines()[0]
+    assert said.startswith("This model is worse than the photo model on these pictures: use that one, or train for")
+    assert said.count(" bytes than ") == 3 and "7.0 % more bytes than photo model, at equal PSNR." in said
+    # Where curves have no quality in common over which a BD-rate is had, the verdict's score decides.
+    apart = replace(verdict, others=(Other("photo model", 0.8, None),))
+    assert str(apart).splitlines()[0].startswith("This model is worse than the photo model")
+    assert "needs 25.0 % more bytes than photo model" in str(apart).splitlines()[0]
+    beyond = replace(verdict, others=(Other("JPEG", None, None), Other("photo model", None, None, True)))
+    assert str(beyond).splitlines()[0].startswith("This model is worse than the photo model")
+    assert "Smaller files of photo model are better than the best ones of this model." in str(beyond).splitlines()[0]
+    assert "does not pay: other codecs are better with fewer bytes" in str(beyond)
+    better = replace(verdict, others=(*others, Other("photo model", 1.1, -7.0)))
+    assert "worse" not in str(better)
+
+
+def test_the_photo_model_is_not_compared_with_itself() -> None:
+    verdict = judge(find("photo"), pixels_of(pictures([(128, 128)])), Extent(1, 16_384))
+    assert "photo model" not in str(verdict)
+    assert verdict.against_photo() is None

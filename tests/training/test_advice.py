@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from aecodec.training.advice import more_minutes
+import numpy as np
+import pytest
+
+from aecodec.evaluation.verdict import Extent, Other, Verdict
+from aecodec.training.advice import better_start, more_minutes
 
 
 def records(losses: np.typing.NDArray[np.float64]) -> list[dict[str, object]]:
@@ -21,3 +25,22 @@ def test_a_falling_loss_asks_for_more_minutes() -> None:
 def test_a_short_run_says_nothing() -> None:
     assert more_minutes(records(np.linspace(2, 1, 39))) == ""
     assert more_minutes([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("percent", "said"),
+    [
+        (7.0, "6.5 % fewer bytes than this model"),
+        (0.0, "needs no more bytes than this model"),
+        (-4.0, "only 4.2 % more bytes than this model"),
+        (-8.0, ""),
+        (None, ""),
+        (math.inf, "photo makes better ones at all qualities"),
+    ],
+)
+def test_a_start_from_the_photo_model_is_advised(percent: float | None, said: str) -> None:
+    rate = None if percent == math.inf else percent
+    others = (Other("JPEG", 2.0, -50.0), Other("photo model", None, rate, beyond=percent == math.inf))
+    advice = better_start(Verdict(Extent(4, 40_000), Extent(100, 800_000), 35.0, 1.0, others, 50_000))
+    assert advice.startswith("--init photo would suit these pictures: ") == bool(said)
+    assert advice.endswith(said)

@@ -241,6 +241,8 @@ def test_a_folder_becomes_a_codec(folder: Path, tmp_path: Path) -> None:
     card = trained(job, replace(OPTIONS, steps=4), TINY, report=messages.append)
     assert (card.training.steps, card.name, card.licence) == (4, "mine", "CC0-1.0")
     assert any("validation" in message for message in messages)
+    assert any(message.startswith("This model is worse than the photo model") for message in messages)
+    assert any(message.startswith("--init photo would suit these pictures") for message in messages)
     card = trained(job, OPTIONS, TINY, resume=True, report=messages.append)
     assert card.training.steps == 8
     codec = load_codec(job.output)

@@ -73,7 +73,10 @@ def test_a_fully_connected_model_can_be_trained_further() -> None:
 def test_a_run_starts_from_a_weights_file(tmp_path: Path, tiny: Codec) -> None:
     np.save(tmp_path / "a.npy", tiles(8, 64))
     job = Job(tmp_path / "a.npy", tmp_path / "mine.safetensors", tmp_path / "run", init=str(TINY))
-    card = trained(job, replace(OPTIONS, steps=1), report=lambda _: None)
+    said: list[str] = []
+    card = trained(job, replace(OPTIONS, steps=1), report=said.append)
+    assert any(" bytes than " in line or " are better than " in line for line in said)  # the verdict
+    assert not any("--init" in line for line in said)  # it has been started from a model
     assert card.config == tiny.card.config
     assert card.training.data == f"7 pictures from a.npy; started from tiny {tiny.id.hex()}"
     again = trained(replace(job, init=""), replace(OPTIONS, steps=2), resume=True, report=lambda _: None)
