@@ -189,8 +189,8 @@ def judge(
 
     Pictures (H, W[, 3]) are each a file, an array of them (N, H, W[, 3]) is one file. ``whole`` are all pictures that
     the model is for, ``held_out`` says that it was not trained on these. Raises CurveError where the model's own curve
-    is unusable, for example of pictures too small for the metric or always stored without loss, ModuleNotFoundError without what the extra
-    aecodec[train], or for SSIMULACRA2 aecodec[bench], brings, ModelError for the weights file.
+    is unusable, for example of pictures too small for the metric or always stored without loss, ModuleNotFoundError
+    without what the extra aecodec[train], or for SSIMULACRA2 aecodec[bench], brings, ModelError for the weights file.
     """
     piece = None
     chosen = [np.ascontiguousarray(cut(pixels)) for pixels in _affordable(pictures)]
@@ -205,9 +205,7 @@ def judge(
 
     own = model(weights, "this model")
     if all(point.score >= (EXACT if metric is PSNR else math.inf) for point in own.points):
-        raise CurveError(
-            "at all qualities these pictures are stored without loss, which takes fewer bytes than the model"
-        )
+        raise CurveError("at all qualities these pictures are stored without loss, in fewer bytes than by this model")
     own.check()
     rivals = [_best(own, [curve_of(rival, chosen, metric).rising() for rival in group]) for group in _rivals(chosen)]
     with suppress(ModelError):
