@@ -6,8 +6,8 @@ at what the synthesis makes of latents that are not rounded, in cells of 16 x 16
 than the worst of photographs at the same quality, the cell is stored as it is. The measure does not depend on the
 quality and the bound falls with it: a cell that is stored at one quality is stored at every higher one, too.
 
-Noise is no pattern: smoothing it takes nothing away that anybody looks for, and without loss it would take several times
-the bytes of the whole file. Cells most of whose pixels have a colour of their own may be NOISE times as wrong.
+Noise is no pattern: smoothing it takes nothing away that anybody looks for, and without loss it would take several
+times the bytes of the whole file. Cells most of whose pixels have a colour of their own may be NOISE times as wrong.
 
 Showing costs as much as analysing. So only cells with differences between neighbouring pixels as photographs hardly
 ever have them (one cell in 200) are looked at: in 5,900 cells of patterns that are restored with a squared error above
