@@ -34,20 +34,25 @@ def _in_flat_cells(pixels: Pixels) -> Pixels:
     return flat
 
 
-def _noisy(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    rows, columns = (side // CELL for side in pixels.shape[:2])
-    cells = pixels.reshape(rows, CELL, columns, CELL, 3).swapaxes(1, 2)
-    return np.array([[is_noise(cell) for cell in row] for row in cells])
+def _noisy(pixels: Pixels, restored: Pixels) -> npt.NDArray[np.bool_]:
+    """Cells (rows, columns) that may be wronger."""
+    squared = np.square(pixels.astype(np.float32) - restored).mean(-1)
+    result = np.zeros([side // CELL for side in squared.shape], np.bool_)
+    for row, column in np.ndindex(*result.shape):
+        cell = np.s_[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)]
+        result[row, column] = is_noise(pixels[cell], squared[cell])
+    return result
 
 
 def check(photo: Codec, pattern: str, phase: int, place: str, qualities: tuple[int, ...]) -> None:
     """No cell is much worse than the worst of photographs, at any quality, and none gets worse with more of it."""
     pixels = with_pattern(pattern, phase, place)
-    errors = [cell_errors(pixels, photo.decode(photo.encode(pixels, quality))) for quality in qualities]
-    for quality, error in zip(qualities, errors, strict=True):
+    versions = [photo.decode(photo.encode(pixels, quality)) for quality in qualities]
+    errors = [cell_errors(pixels, restored) for restored in versions]
+    for quality, error, restored in zip(qualities, errors, versions, strict=True):
         # What is lost by rounding comes on top of what the networks lose, and of which the bound is. At low qualities
         # that may be all that a cell has but for its mean colour.
-        limit = 1.6 * bound(100 * quality) * np.where(_noisy(pixels), NOISE, 1)
+        limit = 1.6 * bound(100 * quality) * np.where(_noisy(pixels, restored), NOISE, 1)
         if quality < 40:
             limit = np.maximum(limit, 1.1 * cell_errors(pixels, _in_flat_cells(pixels)))
         assert (error < limit).all(), (quality, (error / limit).max())
