@@ -75,7 +75,7 @@ def test_each_objective_makes_a_codec(codecs: dict[Objective, Codec], cat: Pixel
 
 
 def test_denoising_is_nearer_to_the_clean_picture(codecs: dict[Objective, Codec], cat: Pixels) -> None:
-    noisy = add_noise(torch.from_numpy(cat)[None], Noise((20, 20)), torch.Generator().manual_seed(0))[0].numpy()
+    noisy = add_noise(torch.from_numpy(cat)[None], Noise((40, 40)), torch.Generator().manual_seed(0))[0].numpy()
     plain, denoising = (codecs[o].encode(noisy, 90, fallback=False) for o in (PLAIN, DENOISING))
     assert psnr(cat, codecs[DENOISING].decode(denoising)) > psnr(cat, codecs[PLAIN].decode(plain))
     assert len(denoising) < len(plain)
