@@ -156,8 +156,7 @@ class Codec:
         target_bytes = options.target_bytes(picture.width * picture.height)
         steps = self.steps(effort)
         analysis, coding = stages(Stage.of(progress), steps, target_bytes is not None or score is not None)
-        trusted = not fallback or self.card.training.denoising
-        original = Original(self, picture.pixels[None], trusted, analysis)
+        original = Original(self, picture.pixels[None], fallback, analysis)
         encoder = Encoder(self, original, frame_of(picture), steps)
         if target_bytes is not None:
             contents = encoder.within(target_bytes, coding)

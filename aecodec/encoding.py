@@ -50,10 +50,14 @@ class Version:
 class Original:
     """Pictures (N, H, W) or (N, H, W, 3) of one size that are to be coded, at one quality or at several."""
 
-    def __init__(self, codec: Codec, pixels: Pixels, trusted: bool = False, stage: Stage = UNWATCHED) -> None:
-        """``trusted``: whatever the model makes of them is right. Raises ImageError."""
-        self._codec, self._trusted = codec, trusted
-        self._suspects = np.zeros((0, 0, 0), np.bool_) if trusted else suspects(pixels)
+    def __init__(self, codec: Codec, pixels: Pixels, fallback: bool, stage: Stage = UNWATCHED) -> None:
+        """Without ``fallback``, or with a model that leaves out noise, all that it makes of them counts as right.
+
+        Raises ImageError.
+        """
+        self._codec = codec
+        doubted = fallback and not codec.card.training.denoising
+        self._suspects = suspects(pixels) if doubted else np.zeros((0, 0, 0), np.bool_)
         y = codec.analyse(pixels, stage)
         self._errors = self._errors_of(pixels, y, self._suspects)
         self._plain = self._last = Version(pixels, y, np.zeros(self._suspects.shape, np.bool_))

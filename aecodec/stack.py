@@ -39,11 +39,11 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Manner:
-    """How chunks are coded: the quality in hundredths, steps of refinement, and whether the model is trusted."""
+    """How chunks are coded: the quality in hundredths, steps of refinement, and whether the model is doubted."""
 
     quality_field: int
     steps: int
-    trusted: bool
+    fallback: bool
 
 
 @untraced
@@ -73,7 +73,7 @@ def encode_stack(
         return pack(Contents(plain, encode_lossless(column, effort)))
     codec = model if isinstance(model, Codec) else load_codec(model)
     quality_field = hundredths(DEFAULT_QUALITY if quality is None else quality)
-    manner = Manner(quality_field, codec.steps(effort), trusted=not fallback or codec.card.training.denoising)
+    manner = Manner(quality_field, codec.steps(effort), fallback)
     size, chunks, cells = chunk_size(width, height), list[Chunk](), list[Cells]()
     done = Stage.of(progress).counter(-(-count // size))
     for start in range(0, count, size):
@@ -155,7 +155,7 @@ def _checked(pictures: Pixels) -> Pixels:
 
 def _encode_chunk(codec: Codec, pictures: Pixels, manner: Manner) -> tuple[CodedLatents, Cells]:
     """Coded latents, and the cells that are stored as they are."""
-    version = Original(codec, pictures, manner.trusted).at(manner.quality_field)
+    version = Original(codec, pictures, manner.fallback).at(manner.quality_field)
     refinement = Refinement(version.pixels, manner.steps) if manner.steps else None
     return codec.write_latents(version.y, manner.quality_field, refinement), version.cells
 

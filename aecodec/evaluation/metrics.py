@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from aecodec import perceived
 from aecodec.evaluation.extra import BenchError, optional
 
 Pixels = npt.NDArray[np.uint8]
 
 PEAK = 255
 MS_SSIM_SIDE = 161  # pixels; the smallest side that leaves the coarsest of five scales its window of 11
-SSIMULACRA2_SIDE = 8
 
 
 def mse(a: Pixels, b: Pixels) -> float:
@@ -70,9 +68,10 @@ def ssimulacra2(a: Pixels, b: Pixels) -> float | None:
     8 pixels.
     """
     _check(a, b)
-    if min(a.shape[:2]) < SSIMULACRA2_SIDE:
+    if min(a.shape[:2]) < perceived.SMALLEST_SIDE:
         return None
-    return float(optional("ssimulacra2").compute_ssimulacra2(*(_as_file(x) for x in (a, b))))
+    optional("ssimulacra2")  # says which extra a benchmark needs
+    return perceived.ssimulacra2(a, b)
 
 
 def flip(a: Pixels, b: Pixels) -> float:
@@ -89,12 +88,6 @@ def flip(a: Pixels, b: Pixels) -> float:
 def as_rgb(pixels: Pixels) -> Pixels:
     """Grey pixels (H, W) with their three equal channels (H, W, 3); others as they are."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-
-
-def _as_file(pixels: Pixels) -> io.BytesIO:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PPM")
-    return file
 
 
 def _check(a: Pixels, b: Pixels) -> None:
@@ -149,7 +142,7 @@ SSIMULACRA2 = Metric(
     "ssimulacra2",
     exact=100.0,
     levels=(30.0, 50.0, 70.0, 80.0, 90.0),
-    smallest_side=SSIMULACRA2_SIDE,
+    smallest_side=perceived.SMALLEST_SIDE,
 )
 CVVDP = Metric(  # in just-objectionable differences below 10; measured by benchmarks/cvvdp.py
     "cvvdp", "CVVDP", None, exact=10.0, levels=(8.5, 9.0, 9.3, 9.6, 9.8), unit=" JOD", decimals=2
